@@ -1,0 +1,51 @@
+/**
+ * An option, or the query, is not what it has to be. The message names it, says what was expected and quotes what
+ * was given: ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.``
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
+ *
+ * try {
+ *   createReplicaFallback({ primary, replica, retryMs: Number(process.env.RETRY_MS) });
+ * } catch (error) {
+ *   if (error instanceof InvalidOptionError) {
+ *     console.error(error.message); // Expected `retryMs` to be … got NaN.
+ *   }
+ * }
+ * ```
+ */
+export class InvalidOptionError extends TypeError {
+  override readonly name = 'InvalidOptionError';
+  /** The option's name, with its path: `'retryMs.min'`. */
+  readonly option: string;
+  /** What the option has to be, in words: ``'at most `retryMs.max` (10)'``. */
+  readonly expected: string;
+  /** The value that was given. */
+  readonly given: unknown;
+
+  constructor(option: string, expected: string, given: unknown) {
+    super(`Expected \`${option}\` to be ${expected}, got ${quote(given)}.`);
+    this.option = option;
+    this.expected = expected;
+    this.given = given;
+  }
+}
+
+/** Short enough for a message, and never the contents of an object, which may be a client with a password. */
+function quote(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+    case 'function':
+      return value.name === '' ? 'a function' : `the function ${value.name}`;
+    case 'bigint':
+      return `${value}n`;
+    case 'object':
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return `an array of length ${value.length}`;
+      return `an instance of ${Object.getPrototypeOf(value)?.constructor?.name ?? 'Object'}`;
+    default:
+      return String(value);
+  }
+}

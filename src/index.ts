@@ -1,0 +1,16 @@
+export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
+export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
+export { InvalidOptionError } from './errors.ts';
+export {
+  anyOf,
+  type ErrorClass,
+  type MissClassifier,
+  noRow,
+  noRows,
+  returned,
+  thrown,
+} from './miss.ts';
+export type { ReplicaFallbackOptions } from './options.ts';
+export type { RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
+export type { Outcome, ReadReport, ReadTelemetry, ReplicaFallbackLogger } from './telemetry.ts';
+export { withReplicaFallback } from './with-replica-fallback.ts';

@@ -1,0 +1,115 @@
+import type { Attempt } from './attempt.ts';
+
+/**
+ * Says whether an attempt on the replica is a miss: the replica answered, and its answer is "not here (yet)".
+ * It is asked again about the primary's answer, where it only tells the outcome `primary` from `not_found`.
+ *
+ * It must be quick and must not throw: what it throws ends the read.
+ */
+export type MissClassifier<T> = (attempt: Attempt<T>) => boolean;
+
+/**
+ * No row came: `undefined`, `null`, or the `NoResultError` of Kysely's `executeTakeFirstOrThrow()`.
+ * This is the default.
+ *
+ * @example
+ * ```ts
+ * await withReplicaFallback(
+ *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
+ *   { primary, replica, isMiss: noRow },
+ * );
+ * ```
+ */
+export const noRow: MissClassifier<unknown> = (attempt) =>
+  attempt.ok
+    ? attempt.value === undefined || attempt.value === null
+    : isNoResultError(attempt.error);
+
+/**
+ * No rows came: an empty array, or a raw `sql` result whose `rows` is empty. Never the default, because an empty
+ * list is usually the truth, and each true one would cost a wait and a read on the primary.
+ *
+ * @example
+ * ```ts
+ * await withReplicaFallback(
+ *   (db) => db.selectFrom('order_lines').selectAll().where('order_id', '=', id).execute(),
+ *   { primary, replica, isMiss: noRows }, // an order always has a line
+ * );
+ * ```
+ */
+export const noRows: MissClassifier<unknown> = (attempt) => {
+  if (!attempt.ok) return false;
+  const rows = Array.isArray(attempt.value) ? attempt.value : rowsOf(attempt.value);
+  return rows?.length === 0;
+};
+
+/**
+ * A value that fails your test: older than what you know, or without what you need. The test sees values only,
+ * never errors.
+ *
+ * @param predicate - returns `true` for a value that is a miss
+ *
+ * @example
+ * ```ts
+ * await withReplicaFallback(
+ *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
+ *   { primary, replica, isMiss: returned((order) => order === undefined || order.version < seen) },
+ * );
+ * ```
+ */
+export function returned<T>(predicate: (value: T) => boolean): MissClassifier<T> {
+  return (attempt) => attempt.ok && predicate(attempt.value);
+}
+
+/** A class that errors are made with. An abstract one will do: it is only compared against. */
+export type ErrorClass = abstract new (...args: never[]) => Error;
+
+/**
+ * An error that means "not found".
+ *
+ * @param matches - the error's class, or a test that returns `true` for an error that is a miss
+ *
+ * @example
+ * ```ts
+ * await withReplicaFallback((db) => loadOrder(db, id), {
+ *   primary,
+ *   replica,
+ *   isMiss: thrown(OrderNotFoundError),
+ * });
+ * ```
+ */
+export function thrown(
+  matches: ErrorClass | ((error: unknown) => boolean),
+): MissClassifier<unknown> {
+  if (isErrorClass(matches)) return (attempt) => !attempt.ok && attempt.error instanceof matches;
+  return (attempt) => !attempt.ok && matches(attempt.error);
+}
+
+/**
+ * A miss for any one of the classifiers. They are asked in order, until one says yes.
+ *
+ * @example
+ * ```ts
+ * isMiss: anyOf(noRow, returned((order) => order?.status === 'draft'), thrown(OrderNotFoundError))
+ * ```
+ */
+export function anyOf<T>(...classifiers: MissClassifier<NoInfer<T>>[]): MissClassifier<T> {
+  return (attempt) => classifiers.some((isMiss) => isMiss(attempt));
+}
+
+/**
+ * Known by its shape, so that kysely need not be loaded, and two copies of it in one process work, minified or not.
+ * https://github.com/kysely-org/kysely/blob/master/src/query-builder/no-result-error.ts
+ */
+function isNoResultError(error: unknown): boolean {
+  return error instanceof Error && error.message === 'no result' && 'node' in error;
+}
+
+function rowsOf(value: unknown): readonly unknown[] | undefined {
+  const isResult = typeof value === 'object' && value !== null && 'rows' in value;
+  return isResult && Array.isArray(value.rows) ? value.rows : undefined;
+}
+
+function isErrorClass(matches: ErrorClass | ((error: unknown) => boolean)): matches is ErrorClass {
+  return matches === Error || matches.prototype instanceof Error;
+}

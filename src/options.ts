@@ -1,0 +1,120 @@
+import { InvalidOptionError } from './errors.ts';
+import type { MissClassifier } from './miss.ts';
+import { assertRetryMs, type RetryMs } from './retry-policy.ts';
+import type { Meter, ReadReport, ReadTelemetry, ReplicaFallbackLogger } from './telemetry.ts';
+
+/**
+ * The options of one read.
+ *
+ * @typeParam Client - what the query runs on: a `Kysely<DB>`, or any other client
+ * @typeParam T - what the query resolves with
+ */
+export interface ReplicaFallbackOptions<Client, T> extends ReadTelemetry {
+  /** The client of the primary: asked last, and the only one that is asked in a bypass. */
+  readonly primary: Client;
+  /** The client of the read replica: asked first. Default is none, and every read goes straight to `primary`. */
+  readonly replica?: NoInfer<Client> | undefined;
+  /**
+   * A transaction that the read is part of. The query runs on it, once, and neither the replica nor `primary` is asked:
+   * only the transaction sees its own writes.
+   */
+  readonly transaction?: NoInfer<Client> | undefined;
+  /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
+  readonly enabled?: boolean | undefined;
+  /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
+  readonly isMiss?: MissClassifier<NoInfer<T>> | undefined;
+  /**
+   * How many milliseconds to wait after a miss, before the replica is asked once more. A `max` of `0` goes to the
+   * primary at once. Default is `{ min: 50, max: 200 }`, evenly distributed. See {@link RetryMs}.
+   */
+  readonly retryMs?: RetryMs | undefined;
+  /**
+   * Ends the read as soon as it aborts, whatever the read is doing, with the signal's `reason`. A query that is running
+   * then is left behind, unless it takes the `signal` that it is given. Default is none.
+   */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * The query's name in metrics, logs and reports: one of few, never an id. Default is none, and the attribute is
+   * left out.
+   */
+  readonly operation?: string | undefined;
+  /** The OpenTelemetry meter to count with. Default is one from the global provider, looked up at each read. */
+  readonly meter?: Meter | undefined;
+  /** The name of the counter of misses. Default is `'replica_fallback.replica_miss'`. */
+  readonly missCounter?: string | undefined;
+  /** Warned when the primary served a read, and told of an error when a read threw. Default is none. */
+  readonly logger?: ReplicaFallbackLogger | undefined;
+  /** Called once when a read has ended, before its promise settles. What it throws is not the caller's. */
+  readonly onOutcome?: ((report: ReadReport) => void) | undefined;
+}
+
+/** Throws an `InvalidOptionError` for the first option that is not what it has to be. */
+export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): void {
+  assert(isObject(options), 'options', 'an object', options);
+  const { primary, replica, transaction, enabled, isMiss, retryMs, signal } = options;
+  assert(isClient(primary), 'primary', 'a database client', primary);
+  assert(replica === undefined || isClient(replica), 'replica', 'a database client', replica);
+  assert(
+    transaction === undefined || isClient(transaction),
+    'transaction',
+    'a transaction',
+    transaction,
+  );
+  assert(enabled === undefined || typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  assert(isMiss === undefined || typeof isMiss === 'function', 'isMiss', 'a function', isMiss);
+  assert(
+    signal === undefined || (isObject(signal) && 'aborted' in signal),
+    'signal',
+    'an AbortSignal',
+    signal,
+  );
+  if (retryMs !== undefined) assertRetryMs(retryMs);
+  assertTelemetry(options);
+}
+
+function assertTelemetry(options: ReadTelemetry): void {
+  const { operation, meter, missCounter, logger, onOutcome } = options;
+  assert(operation === undefined || isName(operation), 'operation', A_NAME, operation);
+  assert(missCounter === undefined || isName(missCounter), 'missCounter', A_NAME, missCounter);
+  assert(
+    meter === undefined || hasMethods(meter, 'createCounter', 'createHistogram'),
+    'meter',
+    'an OpenTelemetry Meter',
+    meter,
+  );
+  assert(
+    logger === undefined || hasMethods(logger, 'warn', 'error'),
+    'logger',
+    'an object with the methods `warn` and `error`',
+    logger,
+  );
+  assert(
+    onOutcome === undefined || typeof onOutcome === 'function',
+    'onOutcome',
+    'a function',
+    onOutcome,
+  );
+}
+
+const A_NAME = 'a string that is not empty';
+
+function assert(valid: boolean, option: string, expected: string, given: unknown): void {
+  if (!valid) throw new InvalidOptionError(option, expected, given);
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Clients are objects, or functions with properties, as postgres.js has them. */
+function isClient(value: unknown): boolean {
+  return isObject(value) || typeof value === 'function';
+}
+
+function hasMethods(value: object, ...names: string[]): boolean {
+  return isObject(value) && names.every((name) => typeof Reflect.get(value, name) === 'function');
+}

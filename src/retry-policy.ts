@@ -1,0 +1,113 @@
+import { InvalidOptionError } from './errors.ts';
+import type { ReadReport } from './telemetry.ts';
+
+/**
+ * How long to wait, in milliseconds, before the replica is asked again.
+ *
+ * - `{ min, max }`: once, after a delay drawn evenly from `min` to `max`. `min` is `Math.min(50, max)` when left out.
+ * - a number `n`: short for `{ min: n / 4, max: n }`.
+ * - a {@link RetryPolicy}: any number of retries, any delays.
+ *
+ * A `max` of `0` skips the retry: a miss goes to the primary at once. The default is `{ min: 50, max: 200 }`.
+ */
+export type RetryMs = number | RetryBounds | RetryPolicy;
+
+/** The bounds of the one, jittered delay, in milliseconds. */
+export interface RetryBounds {
+  /** The shortest delay. Default is `Math.min(50, max)`. */
+  readonly min?: number | undefined;
+  /** The longest delay. `0` skips the retry. At most 2,147,483,647, the longest that a timer can wait. */
+  readonly max: number;
+}
+
+/**
+ * The open form of {@link RetryMs}: decides how often the replica is asked again, and after which delays.
+ *
+ * @example
+ * ```ts
+ * const twice: RetryPolicy = {
+ *   *delays() {
+ *     yield 20 + Math.random() * 20;
+ *     yield 80 + Math.random() * 80;
+ *   },
+ * };
+ * ```
+ */
+export interface RetryPolicy {
+  /**
+   * The milliseconds before each replica retry of one recovery. When they are used up, it is the primary's turn. It is
+   * read one delay at a time, closed as soon as the read ends, and after 100 delays whether or not it has more.
+   */
+  readonly delays: () => Iterable<number>;
+  /** Hears how a read that needed a recovery ended, so that the policy can learn. What it throws is not the caller's. */
+  readonly settle?: ((report: ReadReport) => void) | undefined;
+}
+
+const DEFAULT_BOUNDS = { min: 50, max: 200 };
+const DEFAULT_MIN = 50;
+
+/** A timer that is given more fires at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const LONGEST_DELAY = 2 ** 31 - 1;
+
+/** So that a policy without an end cannot keep a read, and the load on the replica, going for ever. */
+const MOST_RETRIES = 100;
+
+/** Throws an `InvalidOptionError` for anything that is not a {@link RetryMs}. */
+export function assertRetryMs(retryMs: RetryMs): void {
+  if (typeof retryMs === 'number') return assertDelay('retryMs', retryMs);
+  if (typeof retryMs !== 'object' || retryMs === null) {
+    throw new InvalidOptionError('retryMs', 'a number, { min, max } or a RetryPolicy', retryMs);
+  }
+  if (isRetryPolicy(retryMs)) {
+    if (retryMs.settle === undefined || typeof retryMs.settle === 'function') return;
+    throw new InvalidOptionError('retryMs.settle', 'a function', retryMs.settle);
+  }
+  assertDelay('retryMs.max', retryMs.max);
+  if (retryMs.min === undefined) return;
+  assertDelay('retryMs.min', retryMs.min);
+  if (retryMs.min > retryMs.max) {
+    throw new InvalidOptionError(
+      'retryMs.min',
+      `at most \`retryMs.max\` (${retryMs.max})`,
+      retryMs.min,
+    );
+  }
+}
+
+/** Turns every form of {@link RetryMs} into a policy. `random` returns a number in `[0, 1)`. */
+export function toRetryPolicy(
+  retryMs: RetryMs = DEFAULT_BOUNDS,
+  random: () => number = Math.random,
+): RetryPolicy {
+  if (typeof retryMs === 'number') return jitteredOnce(retryMs / 4, retryMs, random);
+  if (isRetryPolicy(retryMs)) return retryMs;
+  const { max, min = Math.min(DEFAULT_MIN, max) } = retryMs;
+  return jitteredOnce(min, max, random);
+}
+
+/** The policy's delays, each one checked, and not more than a read can bear. */
+export function* boundedDelays(policy: RetryPolicy): Generator<number, void> {
+  let count = 0;
+  for (const delayMs of policy.delays()) {
+    assertDelay('retryMs.delays()', delayMs);
+    yield delayMs;
+    if (++count === MOST_RETRIES) return;
+  }
+}
+
+function jitteredOnce(min: number, max: number, random: () => number): RetryPolicy {
+  return { delays: () => (max === 0 ? [] : [min + random() * (max - min)]) };
+}
+
+function isRetryPolicy(retryMs: object): retryMs is RetryPolicy {
+  return 'delays' in retryMs && typeof retryMs.delays === 'function';
+}
+
+function assertDelay(option: string, value: number): void {
+  if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return;
+  throw new InvalidOptionError(
+    option,
+    `a number of milliseconds from 0 to ${LONGEST_DELAY}`,
+    value,
+  );
+}

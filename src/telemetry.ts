@@ -1,0 +1,218 @@
+import {
+  type Attributes,
+  type Counter,
+  diag,
+  type Histogram,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  trace,
+} from '@opentelemetry/api';
+import type { AttemptSource } from './attempt.ts';
+import type { Read } from './read.ts';
+import type { RetryMs, RetryPolicy } from './retry-policy.ts';
+
+export type { Meter };
+
+/** The name and version under which the instruments are registered. */
+const SCOPE = { name: 'kysely-replica-fallback', version: '0.1.0' } as const;
+
+/** Every name, unit and attribute key that leaves this package. */
+const NAMES = {
+  misses: 'replica_fallback.replica_miss',
+  reads: 'replica_fallback.reads',
+  recoveryDuration: 'replica_fallback.recovery.duration',
+  recoveryEvent: 'replica_fallback.recovery',
+} as const;
+
+const READ = '{read}';
+const SECONDS = 's';
+
+/** Fine where the default retry window (50–200 ms) ends, coarse where only time-outs are. In seconds. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * How a read ended:
+ *
+ * - `replica`: the replica had it
+ * - `replica_retry`: the replica had it after a wait
+ * - `primary`: only the primary had it
+ * - `not_found`: a miss on the primary too; the caller gets the primary's answer
+ * - `error`: an error that is not a miss
+ */
+export type Outcome = AttemptSource | 'not_found' | 'error';
+
+/** What an observer hears about a read when it has ended. A bypass is not a read, and has no report. */
+export interface ReadReport {
+  /** The {@link ReadTelemetry.operation} of the read. */
+  readonly operation: string | undefined;
+  readonly outcome: Outcome;
+  /** How many times the query was run: 1 for a hit; with the default retry policy, at most 3. */
+  readonly attempts: number;
+  /** Milliseconds from the call to its end. */
+  readonly durationMs: number;
+  /** Only when the read threw: the source of its last attempt. */
+  readonly failedDuring?: AttemptSource;
+  /** Only when the read threw: what it threw, which is what the caller gets. */
+  readonly error?: unknown;
+}
+
+/**
+ * Where a read's two log lines go. `console`, winston and the like fit as they are; for pino, whose arguments stand the
+ * other way round, write `{ warn: (message, fields) => log.warn(fields, message), … }`.
+ */
+export interface ReplicaFallbackLogger {
+  /** The primary served a read that the replica should have served. */
+  warn(message: string, fields: ReadReport): void;
+  /** The read threw. `fields.failedDuring` says which attempt, and `fields.error` what. */
+  error(message: string, fields: ReadReport): void;
+}
+
+/** The options by which a read is counted, logged and observed. */
+export interface ReadTelemetry {
+  readonly operation?: string | undefined;
+  readonly meter?: Meter | undefined;
+  readonly missCounter?: string | undefined;
+  readonly logger?: ReplicaFallbackLogger | undefined;
+  readonly onOutcome?: ((report: ReadReport) => void) | undefined;
+}
+
+/** Whether anybody will hear a report, and so whether the clock needs to be read when a read starts. */
+export function isWatched({
+  logger,
+  onOutcome,
+  retryMs,
+}: ReadTelemetry & { readonly retryMs?: RetryMs | undefined }): boolean {
+  return (
+    logger !== undefined ||
+    onOutcome !== undefined ||
+    (typeof retryMs === 'object' && 'settle' in retryMs)
+  );
+}
+
+/** Counts and observes a read that the replica served at once. Never throws. */
+export function reportHit(startedAt: number, options: ReadTelemetry): void {
+  const { operation, meter, onOutcome } = options;
+  try {
+    instrumentsOf(meter).reads.add(1, attributesOf('replica', operation));
+  } catch (error) {
+    reportObserverError(error);
+  }
+  if (onOutcome === undefined) return;
+  const durationMs = performance.now() - startedAt;
+  observe(() => onOutcome({ operation, outcome: 'replica', attempts: 1, durationMs }));
+}
+
+/** Counts, times, logs and observes a read that was not a hit. Never throws. */
+export function reportRead(
+  read: Read<unknown>,
+  options: ReadTelemetry,
+  policy: RetryPolicy | undefined,
+): void {
+  const { logger, onOutcome } = options;
+  const report = reportOf(read, options.operation);
+  observe(() => countRead(read, report, options));
+  if (!read.attempt.ok) observe(() => logger?.error('A read failed.', report));
+  if (report.outcome === 'primary') observe(() => logger?.warn(SPILL, report));
+  observe(() => policy?.settle?.(report));
+  observe(() => onOutcome?.(report));
+}
+
+const SPILL = 'The primary served a read that the replica missed.';
+
+function reportOf(read: Read<unknown>, operation: string | undefined): ReadReport {
+  const durationMs = performance.now() - read.startedAt;
+  const outcome = read.missed ? 'not_found' : read.attempt.ok ? read.source : 'error';
+  const report = { operation, outcome, attempts: read.attempts, durationMs } as const;
+  if (read.attempt.ok) return report;
+  return { ...report, failedDuring: read.source, error: read.attempt.error };
+}
+
+function countRead(read: Read<unknown>, report: ReadReport, options: ReadTelemetry): void {
+  const { outcome, operation, attempts } = report;
+  const attributes = attributesOf(outcome, operation);
+  const instruments = instrumentsOf(options.meter);
+  instruments.reads.add(1, attributes);
+  if (read.recoveringSince === undefined) return;
+
+  const recoveryMs = performance.now() - read.recoveringSince;
+  instruments.recoveryDuration.record(recoveryMs / 1000, attributes);
+  if (outcome === 'replica_retry' || outcome === 'primary') {
+    instruments.misses(options.missCounter ?? NAMES.misses).add(1, attributes);
+  }
+  trace.getActiveSpan()?.addEvent(NAMES.recoveryEvent, { ...attributes, attempts });
+}
+
+function attributesOf(outcome: Outcome, operation: string | undefined): Attributes {
+  return operation === undefined ? { outcome } : { outcome, operation };
+}
+
+interface Instruments {
+  readonly reads: Counter;
+  readonly recoveryDuration: Histogram;
+  misses(name: string): Counter;
+}
+
+const instrumentsByOwner = new WeakMap<Meter | MeterProvider, Instruments>();
+/** The entry that was used last, because most services have one. */
+let last: { readonly owner: Meter | MeterProvider; readonly instruments: Instruments } | undefined;
+
+/**
+ * The provider is asked for at every read, because a meter that was fetched before an SDK registered stays a no-op for
+ * ever. https://opentelemetry.io/docs/specs/otel/metrics/noop/
+ */
+function instrumentsOf(meter: Meter | undefined): Instruments {
+  const owner = meter ?? metrics.getMeterProvider();
+  if (last?.owner === owner) return last.instruments;
+  let instruments = instrumentsByOwner.get(owner);
+  if (instruments === undefined) {
+    instruments = createInstruments(meter ?? metrics.getMeter(SCOPE.name, SCOPE.version));
+    instrumentsByOwner.set(owner, instruments);
+  }
+  last = { owner, instruments };
+  return instruments;
+}
+
+function createInstruments(meter: Meter): Instruments {
+  const missesByName = new Map<string, Counter>();
+  return {
+    reads: meter.createCounter(NAMES.reads, {
+      unit: READ,
+      description: 'Reads that climbed the ladder, by how they ended',
+    }),
+    recoveryDuration: meter.createHistogram(NAMES.recoveryDuration, {
+      unit: SECONDS,
+      description: 'Time from the first miss to the end of the read',
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    }),
+    misses(name) {
+      let counter = missesByName.get(name);
+      if (counter === undefined) {
+        counter = meter.createCounter(name, {
+          unit: READ,
+          description:
+            'Reads that the replica missed and that were then served, by who served them',
+        });
+        missesByName.set(name, counter);
+      }
+      return counter;
+    },
+  };
+}
+
+/**
+ * Runs something that watches a read, so that nothing it does can break the read. What it throws, or rejects with,
+ * goes to OpenTelemetry's own diagnostics, where exporters report their troubles too.
+ */
+function observe(observer: () => unknown): void {
+  try {
+    const result = observer();
+    if (result instanceof Promise) result.catch(reportObserverError);
+  } catch (error) {
+    reportObserverError(error);
+  }
+}
+
+function reportObserverError(error: unknown): void {
+  diag.error(`${SCOPE.name}: an observer of a read threw`, error);
+}

@@ -1,0 +1,19 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const src = fileURLToPath(new URL('src/', import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^kysely-replica-fallback$/, replacement: `${src}index.ts` },
+      { find: /^kysely-replica-fallback\/(.+)$/, replacement: `${src}$1/index.ts` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+  },
+});
