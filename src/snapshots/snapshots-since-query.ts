@@ -1,0 +1,113 @@
+import type { Kysely } from 'kysely';
+import type { CompletedWaitpoint, Snapshot } from './snapshot-page.ts';
+import type { SnapshotTables } from './tables.ts';
+
+/** The question "what came after this snapshot of this run?". */
+export interface SnapshotsSince {
+  readonly runId: string;
+  /** The anchor: the last snapshot that is known. It has to be one of this run; an invalid one will do. */
+  readonly snapshotId: string;
+  /** How many snapshots to return at most, the oldest ones: 1 to 1,000. Default is 50. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * The rows of the statement: the snapshots, oldest first, then the waitpoints of the run's newest one, or one row of
+ * nulls when nothing came after the anchor. No row at all means that there is no anchor.
+ */
+export type SnapshotRow =
+  | (SnapshotFields & Nulls<WaitpointFields>)
+  | (WaitpointFields & Nulls<SnapshotFields>)
+  | (Nulls<SnapshotFields> & Nulls<WaitpointFields>);
+
+type SnapshotFields = Omit<Snapshot, 'completedWaitpoints'>;
+type WaitpointFields = Omit<CompletedWaitpoint, 'id'> & { readonly waitpointId: string };
+type Nulls<Fields> = { readonly [Field in keyof Fields]: null };
+
+/**
+ * The one statement. Its aliases are in camel case, which comes out the same with and without `CamelCasePlugin`.
+ */
+export function snapshotsSinceQuery(
+  db: Kysely<SnapshotTables>,
+  { runId, snapshotId }: SnapshotsSince,
+  limit: number,
+) {
+  return db
+    .with('anchor', (qc) =>
+      qc
+        .selectFrom('execution_snapshot')
+        .select(['run_id', 'created_at', 'id'])
+        .where('id', '=', snapshotId)
+        .where('run_id', '=', runId),
+    )
+    .with('page', (qc) =>
+      qc
+        .selectFrom('anchor')
+        .innerJoinLateral(
+          (eb) =>
+            eb
+              .selectFrom('execution_snapshot as later')
+              .selectAll('later')
+              .whereRef('later.run_id', '=', 'anchor.run_id')
+              .where('later.is_valid', '=', true)
+              .where((where) =>
+                where(
+                  where.refTuple('later.created_at', 'later.id'),
+                  '>',
+                  where.refTuple('anchor.created_at', 'anchor.id'),
+                ),
+              )
+              .orderBy('later.created_at')
+              .orderBy('later.id')
+              .limit(limit + 1) // one more than wanted tells whether there are more
+              .as('snapshot'),
+          (join) => join.onTrue(),
+        )
+        .selectAll('snapshot'),
+    )
+    .with('completed', (qc) =>
+      qc
+        .selectFrom('completed_waitpoint')
+        .innerJoin('waitpoint', 'waitpoint.id', 'completed_waitpoint.waitpoint_id')
+        .selectAll('waitpoint')
+        .where('completed_waitpoint.snapshot_id', '=', (eb) =>
+          eb
+            .selectFrom('page')
+            .select('page.id')
+            .orderBy('page.created_at', 'desc')
+            .orderBy('page.id', 'desc')
+            .limit(1),
+        )
+        // With more to come, the newest of the page is not the newest of the run.
+        .where((eb) => eb.selectFrom('page').select(eb.fn.countAll().as('count')), '<=', limit),
+    )
+    .selectFrom('anchor')
+    .leftJoin(
+      (eb) =>
+        eb
+          .selectFrom('page')
+          .fullJoin('completed', (join) => join.on(eb.lit(false)))
+          .select([
+            'page.id as id',
+            'page.run_id as runId',
+            'page.execution_status as executionStatus',
+            'page.description as description',
+            'page.is_valid as isValid',
+            'page.error as error',
+            'page.completed_waitpoint_order as completedWaitpointOrder',
+            'page.created_at as createdAt',
+            'completed.id as waitpointId',
+            'completed.type as type',
+            'completed.output as output',
+            'completed.output_type as outputType',
+            'completed.output_is_error as outputIsError',
+            'completed.completed_at as completedAt',
+          ])
+          .as('found'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('found')
+    .orderBy('found.createdAt')
+    .orderBy('found.id')
+    .$castTo<SnapshotRow>();
+}
