@@ -36,7 +36,7 @@ export function snapshotsSinceQuery(
     .with('anchor', (qc) =>
       qc
         .selectFrom('execution_snapshot')
-        .select(['run_id', 'created_at', 'id'])
+        .select(['created_at', 'id'])
         .where('id', '=', snapshotId)
         .where('run_id', '=', runId),
     )
@@ -48,7 +48,8 @@ export function snapshotsSinceQuery(
             eb
               .selectFrom('execution_snapshot as later')
               .selectAll('later')
-              .whereRef('later.run_id', '=', 'anchor.run_id')
+              // The value, not the anchor's column: the planner knows how long this very run is.
+              .where('later.run_id', '=', runId)
               .where('later.is_valid', '=', true)
               .where((where) =>
                 where(
