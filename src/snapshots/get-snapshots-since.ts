@@ -62,51 +62,45 @@ function assertId(option: string, id: unknown): void {
 }
 
 function toPage(rows: readonly SnapshotRow[], limit: number): SnapshotPage {
-  const snapshots: Snapshot[] = [];
   const waitpoints = new Map<string, CompletedWaitpoint>();
+  const anchorAndLater: Snapshot[] = [];
   for (const row of rows) {
-    if (row.waitpointId !== null) {
-      const { waitpointId, type, output, outputType, outputIsError, completedAt } = row;
-      waitpoints.set(waitpointId, {
-        id: waitpointId,
-        type,
-        output,
-        outputType,
-        outputIsError,
-        completedAt,
-      });
-    } else if (row.id !== null) {
-      const {
-        id,
-        runId,
-        executionStatus,
-        description,
-        isValid,
-        error,
-        createdAt,
-        completedWaitpointOrder,
-      } = row;
-      snapshots.push({
-        id,
-        runId,
-        executionStatus,
-        description,
-        isValid,
-        error,
-        createdAt,
-        completedWaitpointOrder,
-        completedWaitpoints: [],
-      });
-    }
+    if (row.waitpointId === null) anchorAndLater.push(toSnapshot(row, []));
+    else waitpoints.set(row.waitpointId, toWaitpoint(row));
   }
-  if (snapshots.length > limit) return { snapshots: snapshots.slice(0, limit), hasMore: true };
+  const snapshots = anchorAndLater.slice(1, 1 + limit);
+  if (anchorAndLater.length > 1 + limit) return { snapshots, hasMore: true };
 
   const newest = snapshots.pop();
-  if (newest !== undefined) {
-    const completedWaitpoints = newest.completedWaitpointOrder.flatMap(
-      (id) => waitpoints.get(id) ?? [],
-    );
-    snapshots.push({ ...newest, completedWaitpoints });
-  }
-  return { snapshots, hasMore: false };
+  if (newest === undefined) return { snapshots, hasMore: false };
+  const completed = newest.completedWaitpointOrder.flatMap((id) => waitpoints.get(id) ?? []);
+  return { snapshots: [...snapshots, toSnapshot(newest, completed)], hasMore: false };
+}
+
+function toSnapshot(
+  row: Omit<Snapshot, 'completedWaitpoints'>,
+  completedWaitpoints: CompletedWaitpoint[],
+): Snapshot {
+  return {
+    id: row.id,
+    runId: row.runId,
+    executionStatus: row.executionStatus,
+    description: row.description,
+    isValid: row.isValid,
+    error: row.error,
+    createdAt: row.createdAt,
+    completedWaitpointOrder: row.completedWaitpointOrder,
+    completedWaitpoints,
+  };
+}
+
+function toWaitpoint(row: SnapshotRow & { readonly waitpointId: string }): CompletedWaitpoint {
+  return {
+    id: row.waitpointId,
+    type: row.type,
+    output: row.output,
+    outputType: row.outputType,
+    outputIsError: row.outputIsError,
+    completedAt: row.completedAt,
+  };
 }

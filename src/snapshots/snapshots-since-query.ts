@@ -12,13 +12,12 @@ export interface SnapshotsSince {
 }
 
 /**
- * The rows of the statement: the snapshots, oldest first, then the waitpoints of the run's newest one, or one row of
- * nulls when nothing came after the anchor. No row at all means that there is no anchor.
+ * The rows of the statement: the anchor, then what came after it, oldest first, then the waitpoints of the run's newest
+ * snapshot. No row at all means that there is no anchor.
  */
 export type SnapshotRow =
   | (SnapshotFields & Nulls<WaitpointFields>)
-  | (WaitpointFields & Nulls<SnapshotFields>)
-  | (Nulls<SnapshotFields> & Nulls<WaitpointFields>);
+  | (WaitpointFields & Nulls<SnapshotFields>);
 
 type SnapshotFields = Omit<Snapshot, 'completedWaitpoints'>;
 type WaitpointFields = Omit<CompletedWaitpoint, 'id'> & { readonly waitpointId: string };
@@ -32,39 +31,34 @@ export function snapshotsSinceQuery(
   { runId, snapshotId }: SnapshotsSince,
   limit: number,
 ) {
+  const anchorAndLater = limit + 1;
   return db
-    .with('anchor', (qc) =>
-      qc
-        .selectFrom('execution_snapshot')
-        .select(['created_at', 'id'])
-        .where('id', '=', snapshotId)
-        .where('run_id', '=', runId),
-    )
-    .with('page', (qc) =>
-      qc
-        .selectFrom('anchor')
-        .innerJoinLateral(
-          (eb) =>
-            eb
-              .selectFrom('execution_snapshot as later')
-              .selectAll('later')
-              // The value, not the anchor's column: the planner knows how long this very run is.
-              .where('later.run_id', '=', runId)
-              .where('later.is_valid', '=', true)
-              .where((where) =>
-                where(
-                  where.refTuple('later.created_at', 'later.id'),
-                  '>',
-                  where.refTuple('anchor.created_at', 'anchor.id'),
-                ),
-              )
-              .orderBy('later.created_at')
-              .orderBy('later.id')
-              .limit(limit + 1) // one more than wanted tells whether there are more
-              .as('snapshot'),
-          (join) => join.onTrue(),
-        )
-        .selectAll('snapshot'),
+    .with(
+      'page',
+      (qc) =>
+        qc
+          .selectFrom('execution_snapshot')
+          .selectAll()
+          .where('run_id', '=', runId)
+          .where((eb) => eb.or([eb('is_valid', '=', true), eb('id', '=', snapshotId)]))
+          .where((eb) =>
+            eb(
+              eb.refTuple('created_at', 'id'),
+              '>=',
+              // Null without an anchor, and then nothing is "after" it.
+              eb.tuple(
+                eb
+                  .selectFrom('execution_snapshot')
+                  .select('created_at')
+                  .where('id', '=', snapshotId)
+                  .where('run_id', '=', runId),
+                snapshotId,
+              ),
+            ),
+          )
+          .orderBy('created_at')
+          .orderBy('id')
+          .limit(anchorAndLater + 1), // one too many tells whether there are more
     )
     .with('completed', (qc) =>
       qc
@@ -75,40 +69,37 @@ export function snapshotsSinceQuery(
           eb
             .selectFrom('page')
             .select('page.id')
+            .where('page.id', '!=', snapshotId)
             .orderBy('page.created_at', 'desc')
             .orderBy('page.id', 'desc')
             .limit(1),
         )
         // With more to come, the newest of the page is not the newest of the run.
-        .where((eb) => eb.selectFrom('page').select(eb.fn.countAll().as('count')), '<=', limit),
+        .where(
+          (eb) => eb.selectFrom('page').select(eb.fn.countAll().as('count')),
+          '<=',
+          anchorAndLater,
+        ),
     )
-    .selectFrom('anchor')
-    .leftJoin(
-      (eb) =>
-        eb
-          .selectFrom('page')
-          .fullJoin('completed', (join) => join.on(eb.lit(false)))
-          .select([
-            'page.id as id',
-            'page.run_id as runId',
-            'page.execution_status as executionStatus',
-            'page.description as description',
-            'page.is_valid as isValid',
-            'page.error as error',
-            'page.completed_waitpoint_order as completedWaitpointOrder',
-            'page.created_at as createdAt',
-            'completed.id as waitpointId',
-            'completed.type as type',
-            'completed.output as output',
-            'completed.output_type as outputType',
-            'completed.output_is_error as outputIsError',
-            'completed.completed_at as completedAt',
-          ])
-          .as('found'),
-      (join) => join.onTrue(),
-    )
-    .selectAll('found')
-    .orderBy('found.createdAt')
-    .orderBy('found.id')
+    .selectFrom('page')
+    .fullJoin('completed', (join) => join.on((eb) => eb.lit(false))) // one below the other
+    .select([
+      'page.id as id',
+      'page.run_id as runId',
+      'page.execution_status as executionStatus',
+      'page.description as description',
+      'page.is_valid as isValid',
+      'page.error as error',
+      'page.completed_waitpoint_order as completedWaitpointOrder',
+      'page.created_at as createdAt',
+      'completed.id as waitpointId',
+      'completed.type as type',
+      'completed.output as output',
+      'completed.output_type as outputType',
+      'completed.output_is_error as outputIsError',
+      'completed.completed_at as completedAt',
+    ])
+    .orderBy('page.created_at')
+    .orderBy('page.id')
     .$castTo<SnapshotRow>();
 }

@@ -1,0 +1,38 @@
+import { type Kysely, sql } from 'kysely';
+import { withReplicaFallback } from 'kysely-replica-fallback';
+import { compare } from './compare.ts';
+
+interface Database {
+  orders: { id: number; note: string };
+}
+
+/** What a hit costs on a real read: one row by its key, from a real standby on loopback. */
+export async function benchLoopback(
+  primary: Kysely<Database>,
+  replica: Kysely<Database>,
+  waitForReplay: () => Promise<void>,
+): Promise<void> {
+  await sql`create table orders (id int primary key, note text not null)`.execute(primary);
+  await primary.insertInto('orders').values({ id: 1, note: 'paid' }).execute();
+  await waitForReplay();
+
+  const query = (db: Kysely<Database>) =>
+    db.selectFrom('orders').selectAll().where('id', '=', 1).executeTakeFirst();
+  const medians = await compare(
+    {
+      bare: () => query(replica),
+      'bare, again': () => query(replica),
+      wrapped: () => withReplicaFallback(query, { primary, replica, operation: 'bench' }),
+    },
+    { calls: 200, rounds: 101 },
+  );
+
+  console.log('\nThe same on a real read from a standby on loopback\n');
+  console.table(
+    Object.entries(medians).map(([read, nanoseconds]) => ({
+      read,
+      'µs/call': Math.round(nanoseconds / 100) / 10,
+      'of bare': (nanoseconds / medians.bare).toFixed(3),
+    })),
+  );
+}

@@ -1,0 +1,25 @@
+import { Kysely, PostgresDialect } from 'kysely';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { Pool } from 'pg';
+import { startDistance } from './distance.ts';
+import { benchHit } from './hit.ts';
+import { benchLoopback } from './loopback.ts';
+import { benchSnapshotsSince } from './snapshots-since.ts';
+
+await benchHit();
+
+await using cluster = await startReplicationCluster();
+const [standby] = cluster.replicas;
+await using primary = connect(cluster.primary.connectionString);
+await using replica = connect(standby.connectionString);
+console.log(`\n${cluster.description}`);
+await benchLoopback(primary.withTables(), replica.withTables(), () => standby.waitForReplay());
+await using distance = await startDistance(cluster.primary.connectionString, 1);
+await using distant = connect(distance.connectionString);
+await benchSnapshotsSince(primary.withTables(), distant.withTables());
+
+function connect(connectionString: string) {
+  return new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: new Pool({ connectionString }) }),
+  });
+}

@@ -1,0 +1,94 @@
+import { type Kysely, sql } from 'kysely';
+import {
+  createSnapshotTables,
+  getSnapshotsSince,
+  type SnapshotTables,
+} from 'kysely-replica-fallback/snapshots';
+import { compare } from './compare.ts';
+
+const RUNS = 50_000;
+const PER_RUN = 20;
+
+/** Snapshots since in its one statement, against the anchor and then the tail in two, on 1,000,000 snapshots. */
+export async function benchSnapshotsSince(
+  db: Kysely<SnapshotTables>,
+  distantDb: Kysely<SnapshotTables>,
+): Promise<void> {
+  await createSnapshotTables(db);
+  await sql`
+    insert into execution_snapshot (id, run_id, created_at)
+    select lpad(i::text, 8, '0'), 'run' || i % ${sql.lit(RUNS)}, '2026-01-01'::timestamptz + i * interval '1 ms'
+    from generate_series(1, ${sql.lit(RUNS * PER_RUN)}) i`.execute(db);
+  await sql`vacuum analyze`.execute(db);
+
+  console.log('\nSnapshots since, on 1,000,000 snapshots\n');
+  const rows = [];
+  for (const [server, client, round] of [
+    ['on loopback', db, { calls: 200, rounds: 51 }],
+    ['1 ms away', distantDb, { calls: 20, rounds: 51 }],
+  ] as const) {
+    const medians = await compare(
+      {
+        'one statement': () => getSnapshotsSince(client, newestButOne()),
+        'anchor, then tail': () => anchorThenTail(client, newestButOne()),
+        'and then waitpoints': () => anchorThenTailThenWaitpoints(client, newestButOne()),
+      },
+      round,
+    );
+    for (const [read, nanoseconds] of Object.entries(medians)) {
+      const ratio = nanoseconds / medians['one statement'];
+      rows.push({
+        server,
+        read,
+        'µs/call': Math.round(nanoseconds / 1000),
+        'times one': ratio.toFixed(2),
+      });
+    }
+  }
+  console.table(rows);
+}
+
+/** What a runner that keeps up asks: what came after the last snapshot but one? */
+function newestButOne(): { runId: string; snapshotId: string } {
+  const run = Math.floor(Math.random() * (RUNS - 1)) + 1;
+  const anchor = run + RUNS * (PER_RUN - 2);
+  return { runId: `run${run}`, snapshotId: String(anchor).padStart(8, '0') };
+}
+
+/** Two statements, which leave the waitpoints out. */
+async function anchorThenTail(
+  db: Kysely<SnapshotTables>,
+  { runId, snapshotId }: { runId: string; snapshotId: string },
+) {
+  const anchor = await db
+    .selectFrom('execution_snapshot')
+    .select((eb) => ['id', eb.cast<string>('created_at', 'text').as('created_at')])
+    .where('id', '=', snapshotId)
+    .where('run_id', '=', runId)
+    .executeTakeFirstOrThrow();
+  return await db
+    .selectFrom('execution_snapshot')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('is_valid', '=', true)
+    .where(sql<boolean>`(created_at, id) > (${anchor.created_at}::timestamptz, ${anchor.id})`)
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(51)
+    .execute();
+}
+
+/** The whole answer. */
+async function anchorThenTailThenWaitpoints(
+  db: Kysely<SnapshotTables>,
+  since: { runId: string; snapshotId: string },
+) {
+  const snapshots = await anchorThenTail(db, since);
+  const waitpoints = await db
+    .selectFrom('completed_waitpoint')
+    .innerJoin('waitpoint', 'waitpoint.id', 'completed_waitpoint.waitpoint_id')
+    .selectAll('waitpoint')
+    .where('completed_waitpoint.snapshot_id', '=', snapshots.at(-1)?.id ?? '')
+    .execute();
+  return { snapshots, waitpoints };
+}
