@@ -44,7 +44,7 @@ function quote(value: unknown): string {
     case 'object':
       if (value === null) return 'null';
       if (Array.isArray(value)) return `an array of length ${value.length}`;
-      return `an instance of ${Object.getPrototypeOf(value)?.constructor?.name ?? 'Object'}`;
+      return `an instance of ${Object.getPrototypeOf(value)?.constructor?.name || 'Object'}`;
     default:
       return String(value);
   }

@@ -12,5 +12,5 @@ export {
 } from './miss.ts';
 export type { ReplicaFallbackOptions } from './options.ts';
 export type { RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
-export type { Outcome, ReadReport, ReadTelemetry, ReplicaFallbackLogger } from './telemetry.ts';
+export type { Outcome, ReadReport, ReplicaFallbackLogger } from './telemetry.ts';
 export { withReplicaFallback } from './with-replica-fallback.ts';

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from './errors.ts';
 import type { MissClassifier } from './miss.ts';
 import { assertRetryMs, type RetryMs } from './retry-policy.ts';
-import type { Meter, ReadReport, ReadTelemetry, ReplicaFallbackLogger } from './telemetry.ts';
+import type { Meter, ReadReport, ReplicaFallbackLogger } from './telemetry.ts';
 
 /**
  * The options of one read.
@@ -9,7 +9,7 @@ import type { Meter, ReadReport, ReadTelemetry, ReplicaFallbackLogger } from './
  * @typeParam Client - what the query runs on: a `Kysely<DB>`, or any other client
  * @typeParam T - what the query resolves with
  */
-export interface ReplicaFallbackOptions<Client, T> extends ReadTelemetry {
+export interface ReplicaFallbackOptions<Client, T> {
   /** The client of the primary: asked last, and the only one that is asked in a bypass. */
   readonly primary: Client;
   /** The client of the read replica: asked first. Default is none, and every read goes straight to `primary`. */
@@ -22,7 +22,7 @@ export interface ReplicaFallbackOptions<Client, T> extends ReadTelemetry {
   /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
   readonly enabled?: boolean | undefined;
   /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
-  readonly isMiss?: MissClassifier<NoInfer<T>> | undefined;
+  readonly isMiss?: MissClassifier<T> | undefined;
   /**
    * How many milliseconds to wait after a miss, before the replica is asked once more. A `max` of `0` goes to the
    * primary at once. Default is `{ min: 50, max: 200 }`, evenly distributed. See {@link RetryMs}.
@@ -72,7 +72,7 @@ export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): 
   assertTelemetry(options);
 }
 
-function assertTelemetry(options: ReadTelemetry): void {
+function assertTelemetry(options: ReplicaFallbackOptions<unknown, never>): void {
   const { operation, meter, missCounter, logger, onOutcome } = options;
   assert(operation === undefined || isName(operation), 'operation', A_NAME, operation);
   assert(missCounter === undefined || isName(missCounter), 'missCounter', A_NAME, missCounter);

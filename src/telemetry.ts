@@ -9,8 +9,9 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { AttemptSource } from './attempt.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
 import type { Read } from './read.ts';
-import type { RetryMs, RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
 export type { Meter };
 
@@ -44,7 +45,7 @@ export type Outcome = AttemptSource | 'not_found' | 'error';
 
 /** What an observer hears about a read when it has ended. A bypass is not a read, and has no report. */
 export interface ReadReport {
-  /** The {@link ReadTelemetry.operation} of the read. */
+  /** The {@link ReplicaFallbackOptions.operation} of the read. */
   readonly operation: string | undefined;
   readonly outcome: Outcome;
   /** How many times the query was run: 1 for a hit; with the default retry policy, at most 3. */
@@ -68,21 +69,14 @@ export interface ReplicaFallbackLogger {
   error(message: string, fields: ReadReport): void;
 }
 
-/** The options by which a read is counted, logged and observed. */
-export interface ReadTelemetry {
-  readonly operation?: string | undefined;
-  readonly meter?: Meter | undefined;
-  readonly missCounter?: string | undefined;
-  readonly logger?: ReplicaFallbackLogger | undefined;
-  readonly onOutcome?: ((report: ReadReport) => void) | undefined;
-}
+/** The options that say how a read is counted, logged and observed. */
+type Telemetry = Pick<
+  ReplicaFallbackOptions<unknown, never>,
+  'operation' | 'meter' | 'missCounter' | 'logger' | 'onOutcome' | 'retryMs'
+>;
 
 /** Whether anybody will hear a report, and so whether the clock needs to be read when a read starts. */
-export function isWatched({
-  logger,
-  onOutcome,
-  retryMs,
-}: ReadTelemetry & { readonly retryMs?: RetryMs | undefined }): boolean {
+export function isWatched({ logger, onOutcome, retryMs }: Telemetry): boolean {
   return (
     logger !== undefined ||
     onOutcome !== undefined ||
@@ -91,7 +85,7 @@ export function isWatched({
 }
 
 /** Counts and observes a read that the replica served at once. Never throws. */
-export function reportHit(startedAt: number, options: ReadTelemetry): void {
+export function reportHit(startedAt: number, options: Telemetry): void {
   const { operation, meter, onOutcome } = options;
   try {
     instrumentsOf(meter).reads.add(1, attributesOf('replica', operation));
@@ -106,7 +100,7 @@ export function reportHit(startedAt: number, options: ReadTelemetry): void {
 /** Counts, times, logs and observes a read that was not a hit. Never throws. */
 export function reportRead(
   read: Read<unknown>,
-  options: ReadTelemetry,
+  options: Telemetry,
   policy: RetryPolicy | undefined,
 ): void {
   const { logger, onOutcome } = options;
@@ -128,7 +122,7 @@ function reportOf(read: Read<unknown>, operation: string | undefined): ReadRepor
   return { ...report, failedDuring: read.source, error: read.attempt.error };
 }
 
-function countRead(read: Read<unknown>, report: ReadReport, options: ReadTelemetry): void {
+function countRead(read: Read<unknown>, report: ReadReport, options: Telemetry): void {
   const { outcome, operation, attempts } = report;
   const attributes = attributesOf(outcome, operation);
   const instruments = instrumentsOf(options.meter);

@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Kysely } from 'kysely';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type * as ReadmeContext from '../support/readme-context.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../support/replicated-database.ts';
+import { addSnapshots } from '../support/snapshot-fixtures.ts';
+
+interface Database extends SnapshotTables {
+  orders: { id: string; status: string; version: number };
+}
+
+const testFolder = fileURLToPath(new URL('..', import.meta.url));
+const readme = await readFile(join(testFolder, '../README.md'), 'utf8');
+const snippets = [...readme.matchAll(/^## (?<heading>.+)$|^```ts\n(?<code>[^]+?)^```$/gm)]
+  .map(({ groups }, index, all) => ({
+    heading:
+      all.slice(0, index).findLast((match) => match.groups?.['heading'])?.groups?.['heading'] ??
+      'Use it',
+    code: groups?.['code'] ?? '',
+  }))
+  .filter(({ code }) => code !== '')
+  .map((snippet, number) => ({ ...snippet, number }));
+
+let folder: string;
+let database: ReplicatedDatabase<Database>;
+let context: typeof ReadmeContext;
+
+beforeAll(async () => {
+  database = await startReplicatedDatabase<Database>(async (db) => {
+    await createOrders(db);
+    await createSnapshotTables(db);
+    await addSnapshots(
+      'run-1',
+      'snapshot-1',
+      'snapshot-2',
+    )(db as unknown as Kysely<SnapshotTables>);
+  });
+  await database.holdBack();
+  await database.write((db) =>
+    db.insertInto('orders').values({ id: 'order-1', status: 'paid', version: 2 }).execute(),
+  );
+  process.env['DATABASE_URL'] = database.cluster.primary.connectionString;
+  process.env['REPLICA_DATABASE_URL'] = database.cluster.replicas[0].connectionString;
+  context = await import('../support/readme-context.ts');
+
+  folder = await mkdtemp(join(testFolder, '.readme-'));
+  await Promise.all(snippets.map(({ code, number }) => writeFile(file(number), asModule(code))));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await Promise.all([context.primary.destroy(), context.replica.destroy()]);
+  await database.end();
+});
+
+test('has snippets', () => expect(snippets.length).toBeGreaterThan(5));
+
+test('the snippets of the README compile', async () => {
+  const tsconfig = join(folder, 'tsconfig.json');
+  const compilerOptions = { noUnusedLocals: false };
+  await writeFile(
+    tsconfig,
+    JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'] }),
+  );
+  await promisify(execFile)(join(testFolder, '../node_modules/.bin/tsc'), ['-p', tsconfig]);
+});
+
+test.each(snippets)('snippet $number, under "$heading", runs', async ({ number }) => {
+  const exported = await import(file(number));
+  const order = exported.order ?? exported.rows?.[0] ?? (await exported.findOrder?.('order-1'));
+  if (order !== undefined) expect(order).toEqual({ id: 'order-1', status: 'paid', version: 2 });
+  await Promise.all([exported.primary?.destroy(), exported.replica?.destroy()]);
+});
+
+function file(number: number): string {
+  return join(folder, `snippet-${number}.ts`);
+}
+
+/** Gives a snippet what it takes for granted, and exports what it comes to. */
+function asModule(code: string): string {
+  const declared = (name: string) => new RegExp(`const ({ )?${name}\\b`).test(code);
+  const given = Object.keys(context).filter(
+    (name) => new RegExp(`\\b${name}\\b`).test(code) && !declared(name),
+  );
+  const results = ['order', 'rows', 'primary', 'replica'].filter(declared);
+  return `
+    import { ${given.join(', ')} } from '../support/readme-context.ts';
+    ${code}
+    export { ${results.join(', ')} };
+  `;
+}
+
+async function createOrders(db: Kysely<Database>): Promise<void> {
+  await db.schema
+    .createTable('orders')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('status', 'text', (column) => column.notNull())
+    .addColumn('version', 'integer', (column) => column.notNull())
+    .execute();
+}
