@@ -45,7 +45,7 @@ export type Outcome = AttemptSource | 'not_found' | 'error';
 
 /** What an observer hears about a read when it has ended. A bypass is not a read, and has no report. */
 export interface ReadReport {
-  /** The {@link ReplicaFallbackOptions.operation} of the read. */
+  /** The option of the same name. */
   readonly operation: string | undefined;
   readonly outcome: Outcome;
   /** How many times the query was run: 1 for a hit; with the default retry policy, at most 3. */

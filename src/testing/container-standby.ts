@@ -13,17 +13,14 @@ export async function startContainerStandby(
   primaryHost: string,
 ): Promise<ServerControl> {
   const run = (script: string): Promise<void> => runInContainer(container, script);
-  const connection = new URL('postgres://postgres:postgres@/postgres');
-  connection.hostname = container.getHost();
-  connection.port = String(container.getMappedPort(5432));
-
+  const address = `${container.getHost()}:${container.getMappedPort(5432)}`;
   const start = (): Promise<void> => run(START);
   await run(
     `pg_basebackup -h ${primaryHost} -U postgres -w -D ${DATA} -R -X stream --checkpoint=fast`,
   );
   await start();
   return {
-    connectionString: connection.href,
+    connectionString: `postgres://postgres:postgres@${address}/postgres`,
     start,
     stop: () => run(`! ${IS_RUNNING} || pg_ctl stop -D ${DATA} -m fast -w -t 60 -s`),
     kill: () => run(KILL),

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
+import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
 import { expect, onTestFinished, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -44,8 +44,7 @@ test.each([
         tsdocMetadata: { enabled: false },
         messages: {
           extractorMessageReporting: {
-            'ae-missing-release-tag': { logLevel: 'none' },
-            default: { logLevel: 'none' },
+            default: { logLevel: ExtractorLogLevel.None },
           },
         },
       },
