@@ -1,9 +1,8 @@
-import { drizzle } from 'drizzle-orm/node-postgres';
-import { pgTable, text } from 'drizzle-orm/pg-core';
-import { type Generated, Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import {
   anyOf,
-  createReplicaFallback,
+  type Attempt,
+  type AttemptContext,
   type MissClassifier,
   noRow,
   noRows,
@@ -12,127 +11,149 @@ import {
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { Pool } from 'pg';
-import { describe, expectTypeOf, test } from 'vitest';
+import { expectTypeOf, test } from 'vitest';
 
-interface Database {
-  orders: { id: Generated<string>; status: 'draft' | 'paid'; version: number };
+interface Order {
+  id: string;
+  status: 'draft' | 'paid';
+  version: number;
 }
-type Order = { id: string; status: 'draft' | 'paid'; version: number };
-
+interface Database {
+  orders: Order;
+}
 const primary = new Kysely<Database>({ dialect: new PostgresDialect({ pool: new Pool() }) });
 const replica = primary;
 
-describe('kysely', () => {
-  test('infers client and row from a callback', () => {
-    expectTypeOf(
-      withReplicaFallback(
-        (db) => {
-          expectTypeOf(db).toEqualTypeOf<Kysely<Database>>();
-          return db.selectFrom('orders').selectAll().executeTakeFirst();
-        },
-        { primary, replica },
-      ),
-    ).resolves.toEqualTypeOf<Order | undefined>();
-  });
+test('the query gets the client that `primary` is', () => {
+  void withReplicaFallback(
+    (db) => {
+      expectTypeOf(db).toEqualTypeOf<Kysely<Database>>();
+      return db.selectFrom('orders').selectAll().executeTakeFirst();
+    },
+    { primary, replica },
+  );
+});
 
-  test('infers the row of `executeTakeFirstOrThrow`', () => {
-    expectTypeOf(
-      withReplicaFallback((db) => db.selectFrom('orders').selectAll().executeTakeFirstOrThrow(), {
-        primary,
-        replica,
-        isMiss: returned((order) => order.version < 3),
-      }),
-    ).resolves.toEqualTypeOf<Order>();
-  });
+test('the query is told its attempt', () => {
+  void withReplicaFallback(
+    (db, attempt) => {
+      expectTypeOf(attempt).toEqualTypeOf<AttemptContext>();
+      expectTypeOf(attempt.source).toEqualTypeOf<'replica' | 'replica_retry' | 'primary'>();
+      expectTypeOf(attempt.signal).toEqualTypeOf<AbortSignal | undefined>();
+      return db.selectFrom('orders').selectAll().executeTakeFirst({ signal: attempt.signal });
+    },
+    { primary },
+  );
+});
 
-  test('infers rows, with classifiers that see their type', () => {
-    expectTypeOf(
-      withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
-        primary,
-        replica,
-        isMiss: anyOf(
-          noRows,
-          returned((orders) => orders.length < 2),
-          thrown(RangeError),
-          thrown((error) => error === 1),
-        ),
-      }),
-    ).resolves.toEqualTypeOf<{ id: string }[]>();
-    void withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
-      primary,
-      replica,
-      isMiss: (attempt) => attempt.ok && attempt.value[0]?.id === undefined,
-    });
+test('the result is a row or `undefined` from `executeTakeFirst`', () => {
+  const read = withReplicaFallback((db) => db.selectFrom('orders').selectAll().executeTakeFirst(), {
+    primary,
+    replica,
+    isMiss: noRow,
+    retryMs: { min: 50, max: 200 },
   });
+  expectTypeOf(read).toEqualTypeOf<Promise<Order | undefined>>();
+});
 
-  test('infers raw `sql`', () => {
-    expectTypeOf(
-      withReplicaFallback((db) => sql<{ n: number }>`select 1 as n`.execute(db), {
-        primary,
-        replica,
-        isMiss: noRows,
-      }).then((result) => result.rows),
-    ).resolves.toEqualTypeOf<{ n: number }[]>();
+test('the result is a row from `executeTakeFirstOrThrow`', () => {
+  const read = withReplicaFallback(
+    (db) => db.selectFrom('orders').selectAll().executeTakeFirstOrThrow(),
+    { primary, replica, isMiss: returned((order) => order.version < 3) },
+  );
+  expectTypeOf(read).toEqualTypeOf<Promise<Order>>();
+});
+
+test('the result is an array from `execute`', () => {
+  const read = withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
+    primary,
+    replica,
+    isMiss: noRows,
   });
+  expectTypeOf(read).toEqualTypeOf<Promise<{ id: string }[]>>();
+});
 
-  test('takes a transaction', () => {
-    const trx = {} as Transaction<Database>;
-    expectTypeOf(
-      withReplicaFallback((db) => db.selectFrom('orders').select('id').executeTakeFirst(), {
-        primary,
-        replica,
-        transaction: trx,
-      }),
-    ).resolves.toEqualTypeOf<{ id: string } | undefined>();
-  });
+test('the result is what an async query returns', () => {
+  const read = withReplicaFallback(
+    async (db) => {
+      const { rows } = await sql<{ n: number }>`select 1 as n`.execute(db);
+      return rows.length;
+    },
+    { primary, replica },
+  );
+  expectTypeOf(read).toEqualTypeOf<Promise<number>>();
+});
 
-  test('tells the query its source and signal', () => {
-    void withReplicaFallback(
-      (db, { source, signal }) => {
-        expectTypeOf(source).toEqualTypeOf<'replica' | 'replica_retry' | 'primary'>();
-        return db.selectFrom('orders').selectAll().executeTakeFirst({ signal });
-      },
-      { primary },
-    );
+test('a classifier sees the type of the value, without an annotation', () => {
+  void withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
+    primary,
+    replica,
+    isMiss: (attempt) => {
+      expectTypeOf(attempt).toEqualTypeOf<Attempt<{ id: string }[]>>();
+      return attempt.ok && attempt.value.length === 0;
+    },
   });
 });
 
-describe('bound defaults', () => {
-  const read = createReplicaFallback({ primary, replica, isMiss: anyOf(noRow, thrown(Error)) });
-  test('infer like single reads', () => {
-    expectTypeOf(
-      read((db) => db.selectFrom('orders').selectAll().executeTakeFirst(), {
-        isMiss: returned((order) => order === undefined || order.version < 3),
-        operation: 'order',
+test('classifiers inside `anyOf` see the type of the value, without an annotation', () => {
+  const read = withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
+    primary,
+    replica,
+    isMiss: anyOf(
+      noRows,
+      returned((orders) => {
+        expectTypeOf(orders).toEqualTypeOf<{ id: string }[]>();
+        return orders.length < 2;
       }),
-    ).resolves.toEqualTypeOf<Order | undefined>();
+      thrown(RangeError),
+      thrown((error) => error === 1),
+    ),
   });
+  expectTypeOf(read).toEqualTypeOf<Promise<{ id: string }[]>>();
 });
 
-describe('misuse', () => {
-  test('a builder that was not executed does not compile', () => {
-    // @ts-expect-error a builder is not a promise
-    void withReplicaFallback((db) => db.selectFrom('orders').selectAll(), { primary });
+test('a classifier that was made before may know less of the value than the query', () => {
+  const isStale = returned((order: { version: number } | undefined) => (order?.version ?? 0) < 3);
+  const read = withReplicaFallback((db) => db.selectFrom('orders').selectAll().executeTakeFirst(), {
+    primary,
+    replica,
+    isMiss: isStale,
   });
-  test('others', () => {
-    // @ts-expect-error no primary
-    void withReplicaFallback((db) => Promise.resolve(1), { replica });
-    // @ts-expect-error a replica of another schema
-    void withReplicaFallback((db) => Promise.resolve(1), { primary, replica: {} as Kysely<{}> });
-    // @ts-expect-error typo
-    void withReplicaFallback((db) => Promise.resolve(1), { primary, retryMS: 3 });
-    const order = (): MissClassifier<Order> => () => true;
-    // @ts-expect-error a classifier of another type
-    void withReplicaFallback((db) => Promise.resolve('x'), { primary, isMiss: order() });
-    // @ts-expect-error async
-    void withReplicaFallback((db) => Promise.resolve('x'), { primary, isMiss: async () => true });
-  });
+  expectTypeOf(read).toEqualTypeOf<Promise<Order | undefined>>();
 });
 
-test('drizzle', () => {
-  const table = pgTable('orders', { id: text().notNull() });
-  const db = drizzle(new Pool());
-  expectTypeOf(
-    withReplicaFallback((client) => client.select().from(table), { primary: db, replica: db }),
-  ).resolves.toEqualTypeOf<{ id: string }[]>();
+test('`thrown` takes a class whatever its constructor needs, and an abstract one', () => {
+  class NotFound extends Error {
+    constructor(id: string, cause: { table: string }) {
+      super(id, { cause });
+    }
+  }
+  abstract class Missing extends Error {
+    abstract readonly id: string;
+  }
+  expectTypeOf(thrown(NotFound)).toEqualTypeOf<MissClassifier<unknown>>();
+  expectTypeOf(thrown(Missing)).toEqualTypeOf<MissClassifier<unknown>>();
+  // @ts-expect-error a class of something that is no error
+  thrown(Map);
+});
+
+test('`transaction` takes a transaction of the same database', () => {
+  const transaction = {} as Transaction<Database>;
+  void withReplicaFallback(async () => 1, { primary, replica, transaction });
+  const other = {} as Transaction<{ invoices: { id: string } }>;
+  // @ts-expect-error no orders
+  void withReplicaFallback(async () => 1, { primary, transaction: other });
+});
+
+test('`primary` may be a transaction that is typed as its database', () => {
+  const transaction: Kysely<Database> = {} as Transaction<Database>;
+  void withReplicaFallback(async () => 1, { primary: transaction, replica });
+});
+
+test('a logger may be the console', () => {
+  void withReplicaFallback(async () => 1, { primary, logger: console });
+});
+
+test('options may be spelled out as `undefined`', () => {
+  void withReplicaFallback(async () => 1, { primary, replica: undefined, retryMs: undefined });
 });

@@ -1,0 +1,68 @@
+import type { Kysely } from 'kysely';
+import {
+  createReplicaFallback,
+  type MissClassifier,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
+import { test } from 'vitest';
+
+interface Database {
+  orders: { id: string };
+}
+const primary = {} as Kysely<Database>;
+const replica = primary;
+
+test('a builder that was not executed does not compile', () => {
+  // @ts-expect-error a builder is not a promise
+  void withReplicaFallback((db) => db.selectFrom('orders').selectAll(), { primary });
+  // @ts-expect-error nor is it one for bound defaults
+  void createReplicaFallback({ primary })((db) => db.selectFrom('orders').selectAll());
+});
+
+test('a table that is not in the database does not compile', () => {
+  // @ts-expect-error no such table
+  void withReplicaFallback((db) => db.selectFrom('invoices').execute(), { primary });
+});
+
+test('a read without a primary does not compile', () => {
+  // @ts-expect-error no primary
+  void withReplicaFallback(async () => 1, { replica });
+  // @ts-expect-error no options
+  void withReplicaFallback(async () => 1);
+});
+
+test('a replica with other tables does not compile', () => {
+  const other = {} as Kysely<{ invoices: { id: string } }>;
+  // @ts-expect-error no orders
+  void withReplicaFallback(async () => 1, { primary, replica: other });
+});
+
+test('an option that does not exist does not compile', () => {
+  // @ts-expect-error `retryMs` is meant
+  void withReplicaFallback(async () => 1, { primary, retryMS: 3 });
+  // @ts-expect-error `retryMs` is meant here too
+  void createReplicaFallback({ primary })(async () => 1, { retryMS: 3 });
+});
+
+test('a classifier of another type does not compile', () => {
+  const ofNumbers: MissClassifier<number> = () => true;
+  // @ts-expect-error the query gives a string
+  void withReplicaFallback(async () => 'x', { primary, isMiss: ofNumbers });
+  // @ts-expect-error nor as an override
+  void createReplicaFallback({ primary })(async () => 'x', { isMiss: ofNumbers });
+});
+
+test('a classifier that is async does not compile', () => {
+  // @ts-expect-error a promise is not a boolean
+  void withReplicaFallback(async () => 'x', { primary, isMiss: async () => true });
+});
+
+test('a retry delay without a `max` does not compile', () => {
+  // @ts-expect-error no max
+  void withReplicaFallback(async () => 1, { primary, retryMs: { min: 50 } });
+});
+
+test('a logger without `error` does not compile', () => {
+  // @ts-expect-error no error
+  void withReplicaFallback(async () => 1, { primary, logger: { warn: () => {} } });
+});

@@ -1,0 +1,71 @@
+import { type Attempt, withReplicaFallback } from 'kysely-replica-fallback';
+import { expect, test } from 'vitest';
+import { dummyKysely } from '../support/dummy-kysely.ts';
+import { ROW } from '../support/outcomes.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import {
+  AT_ONCE,
+  gives,
+  LADDER,
+  misses,
+  scriptClients,
+  scriptNthAttempt,
+  throws,
+} from '../support/scripted-clients.ts';
+
+test('asks the classifier once about each attempt, with its value or its error', async () => {
+  const notFound = new Error('not found');
+  const seen: Attempt<unknown>[] = [];
+  const isMiss = (attempt: Attempt<unknown>) => {
+    seen.push(attempt);
+    return true;
+  };
+  const script = { replica: [throws(notFound), misses], primary: [gives(ROW)] };
+  const { query, clients } = scriptClients(script);
+
+  await withReplicaFallback(query, { ...clients, isMiss, retryMs: AT_ONCE });
+
+  expect(seen).toEqual([
+    { ok: false, error: notFound },
+    { ok: true, value: undefined },
+    { ok: true, value: ROW },
+  ]);
+  expect(seen[0]).toHaveProperty('error', notFound);
+  expect(seen[2]).toHaveProperty('value', ROW);
+});
+
+test.for([1, 2, 3])(
+  'rejects with what the classifier throws about attempt %i, and asks nobody after it',
+  async (n) => {
+    const broken = new Error('The classifier is broken.');
+    const { reports, onOutcome } = recordReports();
+    const { query, asked, clients } = scriptClients(scriptNthAttempt(n, gives(ROW)));
+    const isMiss = (attempt: Attempt<unknown>) => {
+      if (attempt.ok && attempt.value === ROW) throw broken;
+      return true;
+    };
+
+    const read = withReplicaFallback(query, { ...clients, isMiss, retryMs: AT_ONCE, onOutcome });
+
+    await expect(read).rejects.toBe(broken);
+    expect(asked).toEqual(LADDER.slice(0, n));
+    expect(reports).toMatchObject([{ outcome: 'error', attempts: n, error: broken }]);
+  },
+);
+
+test('falls back, by default, when Kysely finds no row to take', async () => {
+  const replica = dummyKysely();
+  const primary = dummyKysely();
+  const clients: unknown[] = [];
+
+  const read = withReplicaFallback(
+    (db) => {
+      clients.push(db);
+      return db.selectFrom('orders').selectAll().executeTakeFirstOrThrow();
+    },
+    { primary, replica, retryMs: AT_ONCE },
+  );
+
+  await expect(read).rejects.toThrow('no result');
+  expect(clients).toEqual([replica, replica, primary]);
+});

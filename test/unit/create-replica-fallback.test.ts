@@ -1,0 +1,114 @@
+import {
+  createReplicaFallback,
+  InvalidOptionError,
+  noRows,
+  type ReadReport,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
+import { expect, test } from 'vitest';
+import { ROW } from '../support/outcomes.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import { AT_ONCE, gives, LADDER, misses, scriptClients } from '../support/scripted-clients.ts';
+
+test('reads with the defaults alone', async () => {
+  const { reports, onOutcome } = recordReports();
+  const script = { replica: [misses, misses], primary: [gives(ROW)] };
+  const { query, asked, clients } = scriptClients(script);
+
+  const read = createReplicaFallback({ ...clients, retryMs: AT_ONCE, operation: 'o', onOutcome });
+
+  expect(await read(query)).toBe(ROW);
+  expect(asked).toEqual(LADDER);
+  expect(reports).toMatchObject([{ operation: 'o', outcome: 'primary' }]);
+});
+
+test('lets an override take the place of a default, for one read', async () => {
+  const operations: (string | undefined)[] = [];
+  const { query, clients } = scriptClients({
+    replica: [gives(1), gives(2), gives(3)],
+  });
+  const onOutcome = ({ operation }: ReadReport) => void operations.push(operation);
+  const read = createReplicaFallback({ ...clients, operation: 'default', onOutcome });
+
+  await read(query);
+  await read(query, { operation: 'override' });
+  await read(query);
+
+  expect(operations).toEqual(['default', 'override', 'default']);
+});
+
+test('keeps a default when its override is `undefined`', async () => {
+  const { query, asked, clients } = scriptClients({ primary: [gives(ROW)] });
+  const read = createReplicaFallback({ ...clients, enabled: false });
+
+  await read(query, { enabled: undefined, operation: 'o' });
+
+  expect(asked).toEqual(['primary as primary']);
+});
+
+test('lets an override bring what the defaults lack', async () => {
+  const primary = { name: 'primary' };
+  const transaction = { name: 'transaction' };
+  const replica = { name: 'replica' };
+  const read = createReplicaFallback({ primary });
+
+  expect(await read(async (db) => db, { transaction })).toBe(transaction);
+  expect(await read(async (db) => db, { replica })).toBe(replica);
+  expect(await read(async (db) => db, {})).toBe(primary);
+});
+
+test('classifies by the `isMiss` of the override, not also by the default', async () => {
+  const script = { replica: [gives([]), misses], primary: [gives(ROW)] };
+  const { query, asked, clients } = scriptClients(script);
+  const read = createReplicaFallback({ ...clients, retryMs: 0 });
+
+  expect(await read(query, { isMiss: noRows })).toBe(ROW);
+  expect(await read(query, { isMiss: noRows })).toBeUndefined();
+  expect(asked).toEqual(['replica as replica', 'primary as primary', 'replica as replica']);
+});
+
+test('rejects a bad override without running the query', async () => {
+  const { query, asked, clients } = scriptClients({});
+  const read = createReplicaFallback(clients);
+
+  await expect(read(query, { retryMs: -1 })).rejects.toThrow(InvalidOptionError);
+  await expect(read(query, { retryMs: -1 })).rejects.toMatchObject({ option: 'retryMs' });
+  expect(asked).toEqual([]);
+});
+
+test('rejects a query that is not a function', async () => {
+  const read = createReplicaFallback({ primary: {} });
+
+  await expect(read(undefined as never)).rejects.toMatchObject({ option: 'query' });
+  await expect(read(undefined as never, {})).rejects.toMatchObject({ option: 'query' });
+});
+
+test('keeps the defaults as they were when it was made', async () => {
+  const { query, asked, clients } = scriptClients({ replica: [gives(ROW), gives(ROW)] });
+  const defaults = { ...clients, enabled: true };
+  const read = createReplicaFallback(defaults);
+
+  defaults.enabled = false;
+  await read(query);
+  await read(query, { operation: 'o' });
+
+  expect(asked).toEqual(['replica as replica', 'replica as replica']);
+});
+
+test('leaves the defaults that it was given alone', async () => {
+  const { query, clients } = scriptClients({ replica: [gives(ROW)] });
+  const defaults = Object.freeze({ ...clients, operation: 'default' });
+
+  await createReplicaFallback(defaults)(query, { operation: 'override' });
+
+  expect(defaults).toEqual({ ...clients, operation: 'default' });
+});
+
+test('rejects where `createReplicaFallback` throws at once', async () => {
+  const options = { primary: undefined } as never;
+
+  expect(() => createReplicaFallback(options)).toThrow(InvalidOptionError);
+  // A call that threw would end the test here.
+  const read = withReplicaFallback(async () => 1, options);
+  await expect(read).rejects.toThrow(InvalidOptionError);
+});

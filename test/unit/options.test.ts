@@ -1,0 +1,107 @@
+import {
+  createReplicaFallback,
+  InvalidOptionError,
+  type ReplicaFallbackOptions,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
+import { expect, test } from 'vitest';
+
+const A_DELAY = 'a number of milliseconds from 0 to 2147483647';
+const A_LOGGER = 'an object with the methods `warn` and `error`';
+const primary = { name: 'primary' };
+const noop = () => {};
+
+/** The value, the option that it is for, what is expected, and the options that hold it. */
+type Mistake = [given: unknown, option: string, expected: string, options: object];
+
+function mistakes(option: string, expected: string, values: unknown[]): Mistake[] {
+  return values.map((given) => [given, option, expected, { [option]: given }]);
+}
+
+function bound(name: 'min' | 'max', values: unknown[]): Mistake[] {
+  return values.map((given) => {
+    return [given, `retryMs.${name}`, A_DELAY, { retryMs: { max: 10, [name]: given } }];
+  });
+}
+
+test.for([
+  ...mistakes('primary', 'a database client', [undefined, null, 5, 'postgres://']),
+  ...mistakes('replica', 'a database client', [null, 5, 'postgres://', false]),
+  ...mistakes('transaction', 'a transaction', [null, 5, true]),
+  ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
+  ...mistakes('isMiss', 'a function', [null, true, {}]),
+  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop]),
+  ...mistakes('operation', 'a string that is not empty', [null, '', 5]),
+  ...mistakes('missCounter', 'a string that is not empty', [null, '', {}]),
+  ...mistakes('meter', 'an OpenTelemetry Meter', [null, {}, { createCounter: noop }, noop]),
+  ...mistakes('meter', 'an OpenTelemetry Meter', [{ createHistogram: noop }]),
+  ...mistakes('logger', A_LOGGER, [null, {}, { warn: noop }, { error: noop }]),
+  ...mistakes('onOutcome', 'a function', [null, {}, 'log']),
+  ...mistakes('retryMs', A_DELAY, [Number.NaN, -1, Infinity, 2 ** 31]),
+  ...mistakes('retryMs', 'a number, { min, max } or a RetryPolicy', [null, '50', true, noop]),
+  ...bound('max', [undefined, null, '50', Number.NaN, -1, Infinity, 2 ** 31]),
+  ...bound('min', [null, '5', Number.NaN, -1]),
+])('refuses %o for `%s`', async ([given, option, expected, options]) => {
+  const bad = { primary, ...options } as ReplicaFallbackOptions<object, unknown>;
+  let runs = 0;
+  const query = async () => runs++;
+
+  const error: unknown = await withReplicaFallback(query, bad).catch((reason: unknown) => reason);
+
+  expect(error).toBeInstanceOf(InvalidOptionError);
+  expect(error).toMatchObject({ option, expected, given });
+  expect(runs).toBe(0);
+  expect(() => createReplicaFallback(bad)).toThrow((error as InvalidOptionError).message);
+});
+
+test.for<[string, unknown]>([
+  [
+    'Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.',
+    { primary, retryMs: { min: 50, max: 10 } },
+  ],
+  [`Expected \`retryMs\` to be ${A_DELAY}, got NaN.`, { primary, retryMs: Number.NaN }],
+  [
+    `Expected \`retryMs.max\` to be ${A_DELAY}, got undefined.`,
+    { primary, retryMs: { delays: 5 } },
+  ],
+  [
+    'Expected `retryMs.settle` to be a function, got 5.',
+    { primary, retryMs: { delays: () => [], settle: 5 } },
+  ],
+  ['Expected `enabled` to be a boolean, got "false".', { primary, enabled: 'false' }],
+  ['Expected `primary` to be a database client, got undefined.', {}],
+  ['Expected `options` to be an object, got undefined.', undefined],
+  ['Expected `options` to be an object, got null.', null],
+])('says: %s', async ([message, options]) => {
+  const read = withReplicaFallback(async () => 1, options as never);
+
+  await expect(read).rejects.toThrow(InvalidOptionError);
+  await expect(read).rejects.toHaveProperty('message', message);
+  expect(() => createReplicaFallback(options as never)).toThrow(message);
+});
+
+test('takes the largest delay that a timer can wait', () => {
+  const largest = 2 ** 31 - 1;
+
+  expect(() => createReplicaFallback({ primary, retryMs: largest })).not.toThrow();
+  expect(() => {
+    createReplicaFallback({ primary, retryMs: { min: largest, max: largest } });
+  }).not.toThrow();
+});
+
+test('takes `undefined` for every option but `primary`', async () => {
+  const replica = undefined;
+  const transaction = undefined;
+  const telemetry = { operation: undefined, meter: undefined, missCounter: undefined };
+  const observers = { logger: undefined, onOutcome: undefined };
+  const rest = { enabled: undefined, isMiss: undefined, retryMs: undefined, signal: undefined };
+  const options = { primary, replica, transaction, ...rest, ...telemetry, ...observers };
+
+  expect(await withReplicaFallback(async (db) => db, options)).toBe(primary);
+});
+
+test('takes a client that is a function with properties', async () => {
+  const client = Object.assign(() => {}, { options: {} });
+
+  expect(await withReplicaFallback(async (db) => db, { primary: client })).toBe(client);
+});

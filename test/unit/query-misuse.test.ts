@@ -1,0 +1,100 @@
+import { sql } from 'kysely';
+import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
+import { expect, test } from 'vitest';
+import { dummyKysely } from '../support/dummy-kysely.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import { AT_ONCE } from '../support/scripted-clients.ts';
+
+const EXPECTED = 'a function that returns a promise, by `.execute()` or the like';
+const primary = dummyKysely();
+const replica = dummyKysely();
+const builder = primary.selectFrom('orders').selectAll();
+const raw = sql`select 1`;
+
+const clients = [
+  { where: 'on the replica', options: { primary, replica } },
+  { where: 'in a bypass', options: { primary } },
+];
+function onEachClient<T>(rows: T[]) {
+  return clients.flatMap((on) => rows.map((row) => ({ on, row })));
+}
+
+test.for(
+  onEachClient([
+    { what: 'undefined', query: undefined },
+    { what: 'a string', query: 'select 1' },
+    { what: 'a promise', query: Promise.resolve(1) },
+    { what: 'a builder', query: builder },
+  ]),
+)('refuses $row.what for a query $on.where', async ({ on: { options }, row: { query } }) => {
+  const read = withReplicaFallback(query as never, { ...options, isMiss: () => true });
+
+  await expect(read).rejects.toBeInstanceOf(InvalidOptionError);
+  await expect(read).rejects.toMatchObject({ option: 'query', expected: EXPECTED });
+  await expect(read).rejects.toHaveProperty('given', query);
+});
+
+test.for(
+  onEachClient([
+    { what: 'returns undefined', answer: () => undefined, given: undefined },
+    { what: 'returns null', answer: () => null, given: null },
+    { what: 'returns a number', answer: () => 5, given: 5 },
+    { what: 'returns a builder', answer: () => builder, given: builder },
+    { what: 'returns raw `sql`', answer: () => raw, given: raw },
+    {
+      what: 'is async and returns a builder',
+      answer: async () => builder,
+      given: builder,
+    },
+    { what: 'is async and returns raw `sql`', answer: async () => raw, given: raw },
+  ]),
+)('refuses a query that $row.what $on.where, and runs it once', async ({ on, row }) => {
+  let runs = 0;
+  const query = () => {
+    runs++;
+    return row.answer() as Promise<unknown>;
+  };
+  const options = { ...on.options, isMiss: () => true, retryMs: AT_ONCE };
+
+  const read = withReplicaFallback(query, options);
+
+  await expect(read).rejects.toBeInstanceOf(InvalidOptionError);
+  await expect(read).rejects.toMatchObject({ option: 'query', expected: EXPECTED });
+  await expect(read).rejects.toHaveProperty('given', row.given);
+  expect(runs).toBe(1);
+});
+
+test('says what to do about a builder that was not executed', async () => {
+  const read = withReplicaFallback(() => builder as never, { primary, replica });
+
+  await expect(read).rejects.toThrow(
+    `Expected \`query\` to be ${EXPECTED}, got an instance of SelectQueryBuilderImpl.`,
+  );
+});
+
+test('reports a builder that was not executed as an error', async () => {
+  const { reports, onOutcome } = recordReports();
+
+  await withReplicaFallback(async () => builder, { primary, replica, onOutcome }).catch(() => {});
+
+  expect(reports).toMatchObject([{ outcome: 'error', attempts: 1, failedDuring: 'replica' }]);
+});
+
+test.for([undefined, new AbortController().signal])(
+  'runs a thenable that is no promise, such as a Drizzle query, once, with %o for a signal',
+  async (signal) => {
+    let runs = 0;
+    const lazy = {
+      // oxlint-disable-next-line unicorn/no-thenable
+      then(...callbacks: Parameters<Promise<string>['then']>) {
+        runs++;
+        return Promise.resolve('row').then(...callbacks);
+      },
+    };
+
+    const read = withReplicaFallback(() => lazy as never, { primary, replica, signal });
+
+    expect(await read).toBe('row');
+    expect(runs).toBe(1);
+  },
+);

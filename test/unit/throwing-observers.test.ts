@@ -1,0 +1,122 @@
+import { diag } from '@opentelemetry/api';
+import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import { recordDiagnostics } from '../support/recording-diagnostics.ts';
+import { AT_ONCE, scriptClients } from '../support/scripted-clients.ts';
+import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
+
+const broken = new Error('The observer is broken.');
+const throwsAtOnce = () => {
+  throw broken;
+};
+const rejects = () => Promise.reject(broken);
+const { meter } = inMemoryMetrics();
+const instrument = { add: throwsAtOnce, record: throwsAtOnce };
+const meterWith = (methods: object): typeof meter =>
+  Object.assign(Object.create(meter) as typeof meter, methods);
+
+let diagnostics: unknown[][];
+beforeEach(() => {
+  diagnostics = recordDiagnostics();
+});
+afterEach(() => {
+  diag.disable();
+});
+
+const observers: { who: string; options: object; outcomes: Outcome[] }[] = [
+  {
+    who: 'a meter throws',
+    options: { meter: meterWith({ createCounter: throwsAtOnce }) },
+    outcomes: ['replica', 'primary', 'error'],
+  },
+  {
+    who: 'a counter throws',
+    options: { meter: meterWith({ createCounter: () => instrument }) },
+    outcomes: ['replica', 'primary', 'error'],
+  },
+  {
+    who: 'a histogram throws',
+    options: { meter: meterWith({ createHistogram: () => instrument }) },
+    outcomes: ['primary', 'not_found', 'error'],
+  },
+  {
+    who: 'the logger throws',
+    options: { logger: { warn: throwsAtOnce, error: throwsAtOnce } },
+    outcomes: ['primary', 'error'],
+  },
+  {
+    who: 'the logger rejects',
+    options: { logger: { warn: rejects, error: rejects } },
+    outcomes: ['primary', 'error'],
+  },
+  {
+    who: '`onOutcome` throws',
+    options: { onOutcome: throwsAtOnce },
+    outcomes: ['replica', 'replica_retry', 'primary', 'not_found', 'error'],
+  },
+  {
+    who: '`onOutcome` rejects',
+    options: { onOutcome: rejects },
+    outcomes: ['replica', 'replica_retry', 'primary', 'not_found', 'error'],
+  },
+];
+const cases = observers.flatMap(({ outcomes, ...observer }) =>
+  outcomes.map((outcome) => ({ ...observer, outcome })),
+);
+
+function endOf(outcome: Outcome): PromiseSettledResult<unknown> {
+  if (outcome === 'error') return { status: 'rejected', reason: REPLICA_ERROR };
+  return { status: 'fulfilled', value: outcome === 'not_found' ? undefined : ROW };
+}
+
+test.for(cases)(
+  'ends a read as $outcome all the same when $who, and tells the diagnostics',
+  async ({ outcome, options }) => {
+    const { query, clients } = scriptClients(SCRIPTS[outcome]);
+
+    const unhandled = await unhandledRejectionsOf(async () => {
+      const read = withReplicaFallback(query, { ...clients, retryMs: AT_ONCE, ...options });
+      expect(await Promise.allSettled([read])).toEqual([endOf(outcome)]);
+    });
+
+    expect(unhandled).toEqual([]);
+    expect(diagnostics).toEqual([['kysely-replica-fallback: an observer of a read threw', broken]]);
+  },
+);
+
+test('tells the other observers when one throws', async () => {
+  const { reports, onOutcome } = recordReports();
+  const { query, clients } = scriptClients(SCRIPTS.primary);
+
+  await withReplicaFallback(query, {
+    ...clients,
+    meter: meterWith({ createCounter: throwsAtOnce }),
+    logger: { warn: throwsAtOnce, error: throwsAtOnce },
+    retryMs: { ...AT_ONCE, settle: throwsAtOnce },
+    onOutcome,
+  });
+
+  expect(reports).toMatchObject([{ outcome: 'primary' }]);
+  expect(diagnostics).toHaveLength(3);
+});
+
+test('counts again after the meter threw once', async () => {
+  const working = inMemoryMetrics();
+  let calls = 0;
+  const flaky = Object.assign(Object.create(working.meter) as typeof meter, {
+    createCounter(name: string) {
+      if (calls++ === 0) throw broken;
+      return working.meter.createCounter(name, { unit: '{read}' });
+    },
+  });
+
+  for (let i = 0; i < 2; i++) {
+    const { query, clients } = scriptClients(SCRIPTS.replica);
+    await withReplicaFallback(query, { ...clients, meter: flaky });
+  }
+
+  expect(await working.collect()).toHaveProperty(['replica_fallback.reads', 'points', 0, 1], 1);
+});
