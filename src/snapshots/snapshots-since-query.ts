@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { CompletedWaitpoint, Snapshot } from './snapshot-page.ts';
 import type { SnapshotTables } from './tables.ts';
 
@@ -33,32 +33,33 @@ export function snapshotsSinceQuery(
 ) {
   const anchorAndLater = limit + 1;
   return db
-    .with(
-      'page',
-      (qc) =>
-        qc
-          .selectFrom('execution_snapshot')
-          .selectAll()
-          .where('run_id', '=', runId)
-          .where((eb) => eb.or([eb('is_valid', '=', true), eb('id', '=', snapshotId)]))
-          .where((eb) =>
-            eb(
-              eb.refTuple('created_at', 'id'),
-              '>=',
-              // Null without an anchor, and then nothing is "after" it.
-              eb.tuple(
-                eb
-                  .selectFrom('execution_snapshot')
-                  .select('created_at')
-                  .where('id', '=', snapshotId)
-                  .where('run_id', '=', runId),
-                snapshotId,
-              ),
+    .with('page', (qc) =>
+      qc
+        .selectFrom('execution_snapshot')
+        .selectAll()
+        .where('run_id', '=', runId)
+        .where((eb) => eb.or([eb('is_valid', '=', true), eb('id', '=', snapshotId)]))
+        .where((eb) =>
+          eb(
+            eb.refTuple('created_at', 'id'),
+            '>=',
+            // Null without an anchor, and then nothing is "after" it.
+            eb.tuple(
+              eb
+                .selectFrom('execution_snapshot')
+                .select('created_at')
+                .where('id', '=', snapshotId)
+                .where('run_id', '=', runId),
+              snapshotId,
             ),
-          )
-          .orderBy('created_at')
-          .orderBy('id')
-          .limit(anchorAndLater + 1), // one too many tells whether there are more
+          ),
+        )
+        .orderBy('created_at')
+        .orderBy('id')
+        // One too many tells whether there are more. As a subselect, which the planner does not look into: of a limit
+        // that it does not know it expects to be met early, and reads the index in order. Otherwise it reads and sorts
+        // all of a run that has grown long since the table was analyzed.
+        .limit(sql<number>`(select ${anchorAndLater + 1}::bigint)`),
     )
     .with('completed', (qc) =>
       qc
