@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { AttemptSource } from '../attempt.ts';
 import { createReplicaFallback } from '../create-replica-fallback.ts';
 import { anyOf, returned, thrown } from '../miss.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
@@ -46,11 +47,22 @@ export function createSnapshotsSince<DB>(
   });
   return async (since, overrides) => {
     assertSnapshotsSince(since);
-    return read((db, { signal }) => getSnapshotsSince(db, since, { signal }), {
-      ...overrides,
-      isMiss,
-    });
+    let source: AttemptSource;
+    return read(
+      (db, attempt) => {
+        ({ source } = attempt);
+        return getSnapshotsSince(db, since, { signal: attempt.signal });
+      },
+      {
+        ...overrides,
+        // The primary's page is as complete as it gets.
+        isMiss: anyOf(
+          isNotFound,
+          returned((page) => source !== 'primary' && isIncomplete(page)),
+        ),
+      },
+    );
   };
 }
 
-const isMiss = anyOf<SnapshotPage>(thrown(SnapshotNotFoundError), returned(isIncomplete));
+const isNotFound = thrown(SnapshotNotFoundError);

@@ -124,16 +124,16 @@ describe.for([
     });
   });
 
-  test('come without a waitpoint that the primary does not have either', async () => {
+  test('come from the primary without a waitpoint that it does not have either', async () => {
     await database.write(a, c, w2);
     const { options, see } = watch(database);
 
     expect(outline(await createSnapshotsSince(options)(sinceA))).toEqual(['c w2']);
     expect(await see()).toEqual({
-      outcomes: ['not_found'],
+      outcomes: ['primary'],
       asked: { replica: 2, primary: 1 },
-      misses: [],
-      logged: [],
+      misses: [[{ outcome: 'primary', operation }, 1]],
+      logged: ['warn'],
     });
   });
 });
