@@ -47,7 +47,6 @@ tar --create --directory "$root" --one-file-system . | docker import \
   --change 'ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
   --change 'ENV PGDATA=/var/lib/postgresql/data' \
   --change 'EXPOSE 5432' \
-  --change 'STOPSIGNAL SIGINT' \
   --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
   --change 'CMD ["postgres"]' \
   - "$image"

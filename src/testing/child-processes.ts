@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
-/** The pids of a process's direct children. */
+/** The pids of a process's direct children, as far as the system tells. */
 export async function listChildProcesses(parent: number): Promise<number[]> {
   return (
     await readFile(`/proc/${parent}/task/${parent}/children`, 'utf8').catch(() => askPs(parent))

@@ -28,7 +28,7 @@ export async function findContainerObstacle(image: string): Promise<string | und
     }
     return undefined;
   } catch (error) {
-    if (error instanceof PeerMissingError) return error.message;
+    if (error instanceof PeerMissingError) return `${error.peer} is not installed`;
     throw error;
   }
 }

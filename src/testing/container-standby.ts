@@ -16,7 +16,7 @@ export async function startContainerStandby(
   const address = `${container.getHost()}:${container.getMappedPort(5432)}`;
   const start = (): Promise<void> => run(START);
   await run(
-    `pg_basebackup -h ${primaryHost} -U postgres -w -D ${DATA} -R -X stream --checkpoint=fast`,
+    `pg_basebackup -h ${primaryHost} -U postgres -w -D ${DATA} -R -X stream --checkpoint=fast --no-sync`,
   );
   await start();
   return {

