@@ -1,0 +1,71 @@
+import { InvalidOptionError } from 'kysely-replica-fallback';
+import type { App } from './app.ts';
+import { HELP, parseCommandLine } from './command-line.ts';
+import { readConfig } from './config.ts';
+import { openDatabases, prepareTables } from './databases.ts';
+import { runLagDemo } from './lag-demo.ts';
+import { listen, type RunningServer } from './listen.ts';
+import { createLog } from './log.ts';
+import { aborted, explain, runProgram } from './program.ts';
+import { createRunner, pollPath } from './runner.ts';
+import { startServers } from './servers.ts';
+import { createService, createServiceWithoutFallback } from './service.ts';
+import { formatConclusion, formatPoll, formatSummary } from './summary.ts';
+
+await runProgram(async ({ signal, defer }) => {
+  const { help, once } = parseCommandLine(process.argv.slice(2));
+  if (help) return say(HELP);
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel);
+
+  const servers = await startServers(config.databases);
+  defer(() => servers.stop());
+  signal.throwIfAborted();
+  say(`Running on ${servers.description}.`);
+
+  const databases = openDatabases(servers.urls, log);
+  defer(() => databases.close());
+  await prepareTables(databases, signal).catch((cause) => {
+    throw new Error(`Cannot use the databases: ${explain(cause)}`, { cause });
+  });
+  signal.throwIfAborted();
+
+  const service = await listenOn(config.port, createService(databases, config, log));
+  defer(() => service.close());
+  say(`Serving on ${service.url}.`);
+  const withoutFallback = await listen(createServiceWithoutFallback(databases, log), 0);
+  defer(() => withoutFallback.close());
+
+  say('\nA runner adds a snapshot to its run, and at once asks what came after it.');
+  if (servers.standby === undefined) say('The lag of these servers is left as it is.');
+  const runner = createRunner(service.url, signal);
+  const polls = await runLagDemo({
+    runner,
+    runnerWithoutFallback: createRunner(withoutFallback.url, signal),
+    standby: servers.standby,
+    retryMaxMs: config.retryMs.max,
+    onPoll: (poll) => say(formatPoll(poll)),
+  });
+  say(`\n${formatSummary(polls)}\n\n${formatConclusion(polls)}`);
+  if (once) return;
+
+  const key = await runner.createRun();
+  await runner.append(key.runId);
+  say('\nServing until Ctrl-C:');
+  for (const path of ['/health', '/metrics', pollPath(key)]) say(`  ${service.url}${path}`);
+  await aborted(signal);
+});
+
+/** A port that was asked for is that port, or an error; the default one is only a habit. */
+async function listenOn(port: number | undefined, app: App): Promise<RunningServer> {
+  try {
+    return await listen(app, port ?? 3000);
+  } catch {
+    if (port === undefined) return listen(app, 0);
+    throw new InvalidOptionError('PORT', 'a port that is free', port);
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http';
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
+import { isDatabaseUnavailable } from './database-unavailable.ts';
+
+/**
+ * What a client is told about a request that failed. Never an error's own words, unless they are
+ * meant for clients.
+ */
+export interface Problem {
+  readonly status: ContentfulStatusCode;
+  readonly detail: string;
+  /** Seconds after which the same request is worth another try. */
+  readonly retryAfter?: number;
+}
+
+/** A request that cannot be served as it is. Its message is for the client. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly status: 400 | 404;
+
+  constructor(status: 400 | 404, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Says in a client's words what an error means for it. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof RequestError) return { status: error.status, detail: error.message };
+  if (error instanceof SnapshotNotFoundError) return { status: 404, detail: error.message };
+  if (isDatabaseUnavailable(error)) {
+    return { status: 503, detail: 'A database does not answer. Try again soon.', retryAfter: 1 };
+  }
+  return { status: 500, detail: 'Something went wrong. It has been logged.' };
+}
+
+/** Answers with a problem: https://www.rfc-editor.org/rfc/rfc9457 */
+export function sendProblem(c: Context, { status, detail, retryAfter }: Problem): Response {
+  const headers = { 'Content-Type': 'application/problem+json' };
+  return c.body(
+    JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }),
+    status,
+    retryAfter === undefined ? headers : { ...headers, 'Retry-After': String(retryAfter) },
+  );
+}

@@ -1,0 +1,45 @@
+import { createSnapshotsSince } from 'kysely-replica-fallback/snapshots';
+import { type App, createApp } from './app.ts';
+import { ClientGoneError } from './client-gone.ts';
+import type { Config } from './config.ts';
+import type { Databases } from './databases.ts';
+import type { Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+
+/** The name that the service's dashboards know the counter of misses by. */
+const MISS_COUNTER = 'run_engine.snapshots_since.replica_miss';
+
+/**
+ * The service: reads go to the replica first, and to the primary when the replica cannot know yet.
+ */
+export function createService(
+  { primary, replica }: Databases,
+  { enabled, retryMs }: Pick<Config, 'enabled' | 'retryMs'>,
+  log: Log,
+): App {
+  const metrics = createMetrics();
+  const since = createSnapshotsSince({
+    primary,
+    replica,
+    enabled,
+    retryMs,
+    meter: metrics.meter,
+    missCounter: MISS_COUNTER,
+    logger: {
+      warn: log.warn,
+      error: (message, report) =>
+        report.error instanceof ClientGoneError
+          ? log.info('A client hung up before its read ended.', report)
+          : log.error(message, report),
+    },
+  });
+  return createApp({ databases: { primary, replica }, since, metrics, log });
+}
+
+/**
+ * The same service as it would be without the fallback: reads go to the replica, and that is that.
+ */
+export function createServiceWithoutFallback({ primary, replica }: Databases, log: Log): App {
+  const since = createSnapshotsSince({ primary: replica });
+  return createApp({ databases: { primary, replica }, since, metrics: createMetrics(), log });
+}

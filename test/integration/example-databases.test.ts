@@ -1,0 +1,159 @@
+import { sql } from 'kysely';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import type { Replica } from 'kysely-replica-fallback/testing';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { DatabaseUrls } from '../../examples/snapshots-service/config.ts';
+import { connect } from '../support/connect.ts';
+import { startExample } from '../support/example-process.ts';
+import {
+  aProblem,
+  outcomeOf,
+  problemOf,
+  requestExample,
+  startExampleService,
+} from '../support/example-service.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../support/replicated-database.ts';
+
+/** Nothing listens here. */
+const NOWHERE = 'postgres://postgres@127.0.0.1:1/postgres';
+
+const UNAVAILABLE = aProblem(
+  503,
+  'Service Unavailable',
+  'A database does not answer. Try again soon.',
+);
+
+describe("the example's service", () => {
+  let database: ReplicatedDatabase<SnapshotTables>;
+  let urls: DatabaseUrls;
+
+  beforeAll(async () => {
+    database = await startReplicatedDatabase(createSnapshotTables);
+    const { primary, replicas } = database.cluster;
+    urls = { primary: primary.connectionString, replica: replicas[0].connectionString };
+  });
+  afterAll(() => database?.end());
+
+  /**
+   * Holds up all reads of snapshots on the standby until the result is called, or the test ends.
+   */
+  const lockReplica = async () => {
+    const locker = connect(urls.primary);
+    const transaction = await locker.db.startTransaction().execute();
+    await sql`lock table execution_snapshot in access exclusive mode`.execute(transaction);
+    // Nothing flushes the lock's record, and so sends it to the standby, until somebody commits.
+    await sql`select pg_logical_emit_message(true, 'flush', '')`.execute(locker.db);
+    await database.cluster.replicas[0].waitForReplay();
+    const unlock = async () => {
+      if (!transaction.isRolledBack) await transaction.rollback().execute();
+      await locker.end();
+    };
+    onTestFinished(unlock);
+    return unlock;
+  };
+  const countHeldUp = async () => {
+    const waiting = sql`
+      select from pg_stat_activity
+      where application_name = 'snapshots-service' and wait_event_type = 'Lock'`;
+    return (await waiting.execute(database.replica.db)).rows.length;
+  };
+
+  test('answers 503 to reads while there is no replica, and logs each once', async () => {
+    const service = await startExampleService({ ...urls, replica: NOWHERE });
+    const answer = await service.since(await service.createRun());
+    expect(problemOf(answer)).toEqual(UNAVAILABLE);
+    expect(outcomeOf(answer)).toBe('error');
+    expect(service.log).toMatchObject([
+      { level: 'error', failedDuring: 'replica', error: { code: 'ECONNREFUSED' } },
+    ]);
+    const health = await service.request('/health');
+    expect(health.status).toBe(503);
+    expect(health.headers.get('Retry-After')).toBe('1');
+    expect(health.body).toEqual({ up: { primary: true, replica: false } });
+  });
+
+  test('answers 503 to writes while there is no primary, and logs each once', async () => {
+    const service = await startExampleService({ ...urls, primary: NOWHERE });
+    expect(problemOf(await service.post('/runs'))).toEqual(UNAVAILABLE);
+    expect(service.log).toMatchObject([
+      { level: 'error', path: '/runs', error: { code: 'ECONNREFUSED' } },
+    ]);
+    expect((await service.request('/health')).body).toEqual({
+      up: { primary: false, replica: true },
+    });
+  });
+
+  test.for([
+    ['the server cancels', 'statement_timeout=100', { code: '57014' }],
+    ['nobody cancels', 'query_timeout=100', { message: 'Query read timeout' }],
+  ] as const)(
+    'answers 503 to a read that takes too long, and that %s',
+    async ([, parameters, error]) => {
+      const service = await startExampleService({
+        ...urls,
+        replica: `${urls.replica}?${parameters}`,
+      });
+      const key = await service.createRun();
+      const unlock = await lockReplica();
+      expect(problemOf(await service.since(key))).toEqual(UNAVAILABLE);
+      expect(service.log).toMatchObject([{ failedDuring: 'replica', error }]);
+
+      await unlock();
+      await database.catchUp();
+      expect((await service.since(key)).status).toBe(200);
+    },
+  );
+
+  test('does not wait for its clean-up when it is interrupted twice', async () => {
+    const example = startExample('snapshots-service/main.ts', {
+      env: {
+        DATABASE_URL: urls.primary,
+        REPLICA_DATABASE_URL: `${urls.replica}?statement_timeout=0&query_timeout=60000`,
+        PORT: '0',
+      },
+    });
+    const [poll] = await example.waitFor(/http:\S+\/since\/\S+/);
+    await lockReplica();
+    const answer = requestExample(poll).catch(() => 'cut off');
+    await expect.poll(countHeldUp, { timeout: 20_000 }).toBe(1);
+
+    process.kill(example.pid, 'SIGINT');
+    expect(await answer).toBe('cut off');
+    expect(example.isAlive()).toBe(true);
+    process.kill(example.pid, 'SIGINT');
+    expect(await example.ended).toBe(130);
+  });
+
+  test.for<[string, (standby: Replica) => Promise<void>]>([
+    ['a restart', (standby) => standby.restart()],
+    ['a crash', (standby) => standby.kill().then(() => standby.start())],
+  ])('survives %s of the standby under traffic, and recovers', async ([, end]) => {
+    const example = startExample('snapshots-service/main.ts', {
+      env: { DATABASE_URL: urls.primary, REPLICA_DATABASE_URL: urls.replica, PORT: '0' },
+    });
+    const [poll] = await example.waitFor(/http:\S+\/since\/\S+/);
+    await database.catchUp();
+    expect(outcomeOf(await requestExample(poll))).toBe('replica');
+
+    const unlock = await lockReplica();
+    const answers = Array.from({ length: 5 }, () => requestExample(poll));
+    await expect.poll(countHeldUp, { timeout: 20_000 }).toBe(5);
+    await end(database.cluster.replicas[0]);
+    for (const answer of await Promise.all(answers)) expect(problemOf(answer)).toEqual(UNAVAILABLE);
+
+    await unlock();
+    await database.catchUp();
+    const answer = await requestExample(poll);
+    expect(answer.status).toBe(200);
+    expect(outcomeOf(answer)).toBe('replica');
+
+    process.kill(example.pid, 'SIGTERM');
+    expect(await example.ended).toBe(143);
+    expect(example.output.stdout).toContain('The lag of these servers is left as it is.');
+    const [log = ''] = example.output.stderr.split('\nStopping.');
+    for (const line of log.trim().split('\n')) expect(JSON.parse(line).level).toBe('error');
+  });
+});

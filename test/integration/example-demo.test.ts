@@ -1,0 +1,136 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type ExampleProcess, startExample } from '../support/example-process.ts';
+
+describe('the example', { timeout: 60_000 }, () => {
+  // A temporary folder of its own shows all that a copy writes and, by its name, all that it runs.
+  let folder: string;
+
+  beforeEach((context) => {
+    folder = mkdtempSync(join(tmpdir(), 'example-'));
+    chmodSync(folder, 0o755);
+    // Runs after a copy that outlived its test was killed, and has servers that are still to end.
+    context.onTestFinished(async () => {
+      await vi.waitUntil(() => leftovers().length === 0, { timeout: 20_000 }).catch(() => {});
+      rmSync(folder, { recursive: true, force: true });
+    }, 30_000);
+  });
+
+  const start = (args: readonly string[] = [], env: Record<string, string> = {}) =>
+    startExample('snapshots-service/main.ts', { args, env: { TMPDIR: folder, ...env } });
+  const processes = () =>
+    execFileSync('ps', ['-A', '-ww', '-o', 'args='], { encoding: 'utf8' })
+      .split('\n')
+      .filter((commandLine) => commandLine.includes(folder));
+  const leftovers = () => [...readdirSync(folder), ...processes()];
+
+  test('shows twice at once that lag costs time with the fallback, and answers without it', async () => {
+    const both = [start(['--once']), start(['--once'])];
+    expect(await Promise.all(both.map((copy) => copy.ended))).toEqual([0, 0]);
+    expect(leftovers()).toEqual([]);
+    expect(new Set(both.map(({ output }) => urlOf(output.stdout))).size).toBe(2);
+
+    for (const { output } of both) {
+      expect(output.stderr).toBe('');
+      expect(output.stdout.match(/^lag .*$/gm)).toHaveLength(60);
+      expect(output.stdout).toMatch(/^All 60 asked about a snapshot that exists: 0 failed/m);
+      const { none, short, long } = readSummary(output.stdout);
+      expect(none).toMatchObject({ polls: '20', replica: '20', failed: '0', off: '0' });
+      expect(Number(short['replica_retry'])).toBeGreaterThan(0);
+      expect(Number(long['primary'])).toBeGreaterThan(0);
+      for (const level of [short, long]) {
+        expect(level).toMatchObject({ polls: '20', failed: '0' });
+        expect(level['off']).toMatch(/^[1-9]\d* \(404\)$/);
+      }
+    }
+  });
+
+  test('says where it serves when its habitual port is taken', async () => {
+    const server = createServer().listen(3000, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening').catch(() => {}); // taken already, which is as good
+    const copy = start();
+    const url = urlOf((await copy.waitFor(/Serving on .*/))[0]);
+    expect(url).not.toContain(':3000');
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+  });
+
+  test('ends with one line when the port that it was told to take is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const copy = start([], { PORT: port });
+    expect(await copy.ended).toBe(1);
+    expect(copy.output.stderr).toBe(`Expected \`PORT\` to be a port that is free, got ${port}.\n`);
+    expect(leftovers()).toEqual([]);
+  });
+
+  const initdbRuns = () =>
+    expect.poll(() => processes().join(), { interval: 5, timeout: 20_000 }).toContain('initdb');
+
+  test.for<[string, NodeJS.Signals, number, (copy: ExampleProcess) => Promise<unknown>]>([
+    ['while its servers start', 'SIGINT', 130, initdbRuns],
+    ['while it polls', 'SIGTERM', 143, (copy) => copy.waitFor(/^lag 30 ms/m)],
+    ['while it serves', 'SIGINT', 130, (copy) => copy.waitFor(/Serving until Ctrl-C/)],
+  ])('leaves nothing when it is interrupted %s', async ([, signal, exitCode, moment]) => {
+    const copy = start();
+    await moment(copy);
+    process.kill(copy.pid, signal);
+    expect(await copy.ended).toBe(exitCode);
+    expect(leftovers()).toEqual([]);
+    expect(copy.output.stderr).toBe('\nStopping. Once more to stop at once.\n');
+  });
+
+  test.for<[string, (copy: ExampleProcess) => Promise<unknown>]>([
+    ['while its servers start', initdbRuns],
+    ['while it polls', (copy) => copy.waitFor(/^lag none/m)],
+  ])('leaves nothing when Ctrl-C ends all of npm start %s', async ([, moment]) => {
+    const copy = start();
+    await moment(copy);
+    process.kill(-copy.pid, 'SIGINT');
+    // npm passes on what the terminal has sent already.
+    await expect
+      .poll(() => copy.output.stderr, { interval: 1, timeout: 20_000 })
+      .toContain('Stopping');
+    process.kill(copy.pid, 'SIGINT');
+    expect(await copy.ended).toBe(130);
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+test('npm start builds the package and hands its arguments on', async () => {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const project = mkdtempSync(join(tmpdir(), 'npm-start-'));
+  onTestFinished(() => rmSync(project, { recursive: true }));
+  for (const name of ['src', 'examples', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+    cpSync(join(root, name), join(project, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'));
+  const npm = promisify(execFile)('npm', ['start', '--', '--help'], { cwd: project });
+  expect((await npm).stdout).toContain('Usage: npm start -- [--once] [--help]');
+  expect(readdirSync(project)).toContain('dist');
+});
+
+function urlOf(output: string): string | undefined {
+  return /^Serving on (http:\S+)\.$/m.exec(output)?.[1];
+}
+
+/** The rows of the summary, with their cells by the names of the columns. */
+function readSummary(output: string): Record<'none' | 'short' | 'long', Record<string, string>> {
+  const lines = output.slice(output.search(/^ +lag +polls/m)).split('\n');
+  const [header = [], none = [], short = [], long = []] = lines.map((line) =>
+    line.trim().split(/\s{2,}/),
+  );
+  const names = [...header.slice(0, -1), 'off'];
+  const asRecord = (row: string[]) => Object.fromEntries(row.map((cell, i) => [names[i], cell]));
+  return { none: asRecord(none), short: asRecord(short), long: asRecord(long) };
+}

@@ -1,0 +1,109 @@
+import { afterEach } from 'vitest';
+import type { App } from '../../examples/snapshots-service/app.ts';
+import type { Config, DatabaseUrls } from '../../examples/snapshots-service/config.ts';
+import { type Databases, openDatabases } from '../../examples/snapshots-service/databases.ts';
+import { listen } from '../../examples/snapshots-service/listen.ts';
+import { createLog, type Log } from '../../examples/snapshots-service/log.ts';
+import { createService } from '../../examples/snapshots-service/service.ts';
+import type { SnapshotKey } from '../../examples/snapshots-service/snapshot-writer.ts';
+
+/** An answer of the service, with its body read. */
+export interface ExampleAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The body as JSON, or `undefined` when it is none. */
+  readonly body: unknown;
+}
+
+/** The example's service on a free port, and what it logged. */
+export interface ExampleService {
+  readonly url: string;
+  readonly log: readonly Record<string, unknown>[];
+  request(path: string, init?: RequestInit): Promise<ExampleAnswer>;
+  /** Posts a value as JSON, or nothing. */
+  post(path: string, body?: unknown): Promise<ExampleAnswer>;
+  createRun(): Promise<SnapshotKey>;
+  append(runId: string, body?: unknown): Promise<SnapshotKey>;
+  since(key: SnapshotKey, query?: string): Promise<ExampleAnswer>;
+}
+
+export interface ExampleServiceOptions {
+  readonly settings?: Partial<Pick<Config, 'enabled' | 'retryMs'>>;
+  /** Makes the app. Default is `createService`. */
+  readonly create?: (databases: Databases, log: Log) => App;
+}
+
+const closings: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(closings.splice(0).map((close) => close()));
+});
+
+/** Starts the service, until the test ends. */
+export async function startExampleService(
+  urls: DatabaseUrls,
+  { settings, create }: ExampleServiceOptions = {},
+): Promise<ExampleService> {
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog('info', (line) => lines.push(JSON.parse(line)));
+  const databases = openDatabases(urls, log);
+  const app =
+    create?.(databases, log) ??
+    createService(databases, { enabled: true, retryMs: { min: 50, max: 200 }, ...settings }, log);
+  const server = await listen(app, 0);
+  closings.push(async () => {
+    await server.close();
+    await databases.close();
+  });
+
+  const request = (path: string, init?: RequestInit) =>
+    requestExample(`${server.url}${path}`, init);
+  const post = (path: string, body?: unknown): Promise<ExampleAnswer> =>
+    request(path, {
+      method: 'POST',
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'Content-Type': 'application/json' },
+      }),
+    });
+  return {
+    url: server.url,
+    log: lines,
+    request,
+    post,
+    createRun: async () => (await post('/runs')).body as SnapshotKey,
+    append: async (runId, body) =>
+      (await post(`/runs/${runId}/snapshots`, body)).body as SnapshotKey,
+    since: ({ runId, snapshotId }, query = '') =>
+      request(`/runs/${runId}/snapshots/since/${snapshotId}${query}`),
+  };
+}
+
+export async function requestExample(url: string, init?: RequestInit): Promise<ExampleAnswer> {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  const isJson = response.headers.get('Content-Type')?.includes('json');
+  const body: unknown = isJson ? JSON.parse(text) : undefined;
+  return { status: response.status, headers: response.headers, text, body };
+}
+
+/** How the service says that a read ended. */
+export function outcomeOf({ headers }: ExampleAnswer): string | undefined {
+  return headers.get('Server-Timing')?.split(';')[0];
+}
+
+/** What is to be seen of an answer that is a problem. */
+export function problemOf({ status, headers, body }: ExampleAnswer): object {
+  const mediaType = headers.get('Content-Type');
+  return { status, mediaType, retryAfter: headers.get('Retry-After'), body };
+}
+
+/** What `problemOf` an answer has to be. */
+export function aProblem(status: number, title: string, detail: string): object {
+  return {
+    status,
+    mediaType: 'application/problem+json',
+    retryAfter: status === 503 ? '1' : null,
+    body: { type: 'about:blank', title, status, detail },
+  };
+}
