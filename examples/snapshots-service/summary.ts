@@ -29,7 +29,10 @@ export function formatSummary(polls: readonly Poll[]): string {
 export function formatConclusion(polls: readonly Poll[]): string {
   const failed = polls.filter(({ answer }) => answer.status >= 400).length;
   const without = polls.filter(({ withoutFallback }) => withoutFallback.status >= 400).length;
-  return `All ${polls.length} asked about a snapshot that exists: ${failed} failed, and ${without} with the fallback off.`;
+  return (
+    `All ${polls.length} asked about a snapshot that exists: ` +
+    `${failed} failed, and ${without} with the fallback off.`
+  );
 }
 
 function formatLevel(lag: string, outcomes: readonly string[], all: readonly Poll[]): string[] {
