@@ -87,8 +87,12 @@ export function toRetryPolicy(
 
 /** The policy's delays, each one checked, and not more than a read can bear. */
 export function* boundedDelays(policy: RetryPolicy): Generator<number, void> {
+  const delays: unknown = policy.delays();
+  if (!isIterable(delays)) {
+    throw new InvalidOptionError('retryMs.delays()', 'an iterable of milliseconds', delays);
+  }
   let count = 0;
-  for (const delayMs of policy.delays()) {
+  for (const delayMs of delays) {
     assertDelay('retryMs.delays()', delayMs);
     yield delayMs;
     if (++count === MOST_RETRIES) return;
@@ -103,7 +107,11 @@ function isRetryPolicy(retryMs: object): retryMs is RetryPolicy {
   return 'delays' in retryMs && typeof retryMs.delays === 'function';
 }
 
-function assertDelay(option: string, value: number): void {
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
+
+function assertDelay(option: string, value: unknown): asserts value is number {
   if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return;
   throw new InvalidOptionError(
     option,

@@ -208,5 +208,9 @@ function observe(observer: () => unknown): void {
 }
 
 function reportObserverError(error: unknown): void {
-  diag.error(`${SCOPE.name}: an observer of a read threw`, error);
+  try {
+    diag.error(`${SCOPE.name}: an observer of a read threw`, error);
+  } catch {
+    // The diagnostics are an observer too, and the last one that could be told.
+  }
 }

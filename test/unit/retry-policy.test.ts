@@ -104,6 +104,22 @@ test.for([Number.NaN, -1, Infinity, 2 ** 31, '50', undefined])(
   },
 );
 
+test.for<[string, unknown]>([
+  ['a number', 50],
+  ['nothing', undefined],
+  ['an async generator', (async function* () {})()],
+])('rejects when `delays()` gives %s, and asks nobody after it', async ([, given]) => {
+  const { query, asked, clients } = scriptClients({ replica: [misses] });
+  const delays = () => given as Iterable<number>;
+
+  const read = withReplicaFallback(query, { ...clients, retryMs: { delays } });
+
+  await expect(read).rejects.toThrow(
+    'Expected `retryMs.delays()` to be an iterable of milliseconds',
+  );
+  expect(asked).toHaveLength(1);
+});
+
 test("rethrows the policy's own error object when it throws, and asks nobody after it", async () => {
   const error = new Error('The policy is broken.');
   const delays = () => {

@@ -87,6 +87,16 @@ test.for(cases)(
   },
 );
 
+test('ends a read all the same when even the diagnostics throw', async () => {
+  diag.setLogger(
+    { error: throwsAtOnce, warn: throwsAtOnce, info() {}, debug() {}, verbose() {} },
+    { suppressOverrideMessage: true },
+  );
+  const { query, clients } = scriptClients(SCRIPTS.replica);
+
+  expect(await withReplicaFallback(query, { ...clients, onOutcome: throwsAtOnce })).toBe(ROW);
+});
+
 test('tells the other observers when one throws', async () => {
   const { reports, onOutcome } = recordReports();
   const { query, clients } = scriptClients(SCRIPTS.primary);
