@@ -11,6 +11,6 @@ export {
   thrown,
 } from './miss.ts';
 export type { ReplicaFallbackOptions } from './options.ts';
+export type { Outcome, ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 export type { RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
-export type { Outcome, ReadReport, ReplicaFallbackLogger } from './telemetry.ts';
 export { withReplicaFallback } from './with-replica-fallback.ts';

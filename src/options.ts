@@ -1,7 +1,8 @@
 import { InvalidOptionError } from './errors.ts';
 import type { MissClassifier } from './miss.ts';
+import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 import { assertRetryMs, type RetryMs } from './retry-policy.ts';
-import type { Meter, ReadReport, ReplicaFallbackLogger } from './telemetry.ts';
+import type { Meter } from './telemetry.ts';
 
 /**
  * The options of one read.

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.ts';
-import type { ReadReport } from './telemetry.ts';
+import type { ReadReport } from './read-report.ts';
 
 /**
  * How long to wait, in milliseconds, before the replica is asked again.

@@ -8,9 +8,9 @@ import {
   metrics,
   trace,
 } from '@opentelemetry/api';
-import type { AttemptSource } from './attempt.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import type { Read } from './read.ts';
+import type { Outcome, ReadReport } from './read-report.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 export type { Meter };
@@ -31,43 +31,6 @@ const SECONDS = 's';
 
 /** Fine where the default retry window (50–200 ms) ends, coarse where only time-outs are. In seconds. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
-
-/**
- * How a read ended:
- *
- * - `replica`: the replica had it
- * - `replica_retry`: the replica had it after a wait
- * - `primary`: only the primary had it
- * - `not_found`: a miss on the primary too; the caller gets the primary's answer
- * - `error`: an error that is not a miss
- */
-export type Outcome = AttemptSource | 'not_found' | 'error';
-
-/** What an observer hears about a read when it has ended. A bypass is not a read, and has no report. */
-export interface ReadReport {
-  /** The option of the same name. */
-  readonly operation: string | undefined;
-  readonly outcome: Outcome;
-  /** How many times the query was run: 1 for a hit; with the default retry policy, at most 3. */
-  readonly attempts: number;
-  /** Milliseconds from the call to its end. */
-  readonly durationMs: number;
-  /** Only when the read threw: the source of its last attempt. */
-  readonly failedDuring?: AttemptSource;
-  /** Only when the read threw: what it threw, which is what the caller gets. */
-  readonly error?: unknown;
-}
-
-/**
- * Where a read's two log lines go. `console`, winston and the like fit as they are; for pino, whose arguments stand the
- * other way round, write `{ warn: (message, fields) => log.warn(fields, message), … }`.
- */
-export interface ReplicaFallbackLogger {
-  /** The primary served a read that the replica should have served. */
-  warn(message: string, fields: ReadReport): void;
-  /** The read threw. `fields.failedDuring` says which attempt, and `fields.error` what. */
-  error(message: string, fields: ReadReport): void;
-}
 
 /** The options that say how a read is counted, logged and observed. */
 type Telemetry = Pick<

@@ -19,7 +19,7 @@ interface Database extends SnapshotTables {
 
 const testFolder = fileURLToPath(new URL('..', import.meta.url));
 const readme = await readFile(join(testFolder, '../README.md'), 'utf8');
-const snippets = [...readme.matchAll(/^## (?<heading>.+)$|^```ts\n(?<code>[^]+?)^```$/gm)]
+const snippets = [...readme.matchAll(/^## (?<heading>.+)$|^ *```ts\n(?<code>[^]+?)^ *```$/gm)]
   .map(({ groups }, index, all) => ({
     heading:
       all.slice(0, index).findLast((match) => match.groups?.['heading'])?.groups?.['heading'] ??
