@@ -4,6 +4,7 @@ export { InvalidOptionError } from './errors.ts';
 export {
   anyOf,
   type ErrorClass,
+  type ErrorClassifier,
   type MissClassifier,
   noRow,
   noRows,

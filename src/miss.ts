@@ -9,6 +9,11 @@ import type { Attempt } from './attempt.ts';
 export type MissClassifier<T> = (attempt: Attempt<T>) => boolean;
 
 /**
+ * Says whether an error means that the replica could not answer: that it is down, slow, or cancelled the query.
+ */
+export type ErrorClassifier = (error: unknown) => boolean;
+
+/**
  * No row came: `undefined`, `null`, or the `NoResultError` of Kysely's `executeTakeFirstOrThrow()`.
  * This is the default.
  *
@@ -86,15 +91,19 @@ export function thrown(
 }
 
 /**
- * A miss for any one of the classifiers. They are asked in order, until one says yes.
+ * A miss for any one of the classifiers, or unavailability for any one of those. They are asked in order, until one says
+ * yes.
  *
  * @example
  * ```ts
- * isMiss: anyOf(noRow, returned((order) => order?.status === 'draft'), thrown(OrderNotFoundError))
+ * isMiss: anyOf(noRow, returned((order) => order?.status === 'draft'), thrown(OrderNotFoundError)),
+ * isUnavailable: anyOf(recoveryConflict, connectionLost),
  * ```
  */
-export function anyOf<T>(...classifiers: MissClassifier<NoInfer<T>>[]): MissClassifier<T> {
-  return (attempt) => classifiers.some((isMiss) => isMiss(attempt));
+export function anyOf(...classifiers: ErrorClassifier[]): ErrorClassifier;
+export function anyOf<T>(...classifiers: MissClassifier<NoInfer<T>>[]): MissClassifier<T>;
+export function anyOf<Subject>(...classifiers: ((subject: Subject) => boolean)[]) {
+  return (subject: Subject) => classifiers.some((isOne) => isOne(subject));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.ts';
-import type { MissClassifier } from './miss.ts';
+import type { ErrorClassifier, MissClassifier } from './miss.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 import { assertRetryMs, type RetryMs } from './retry-policy.ts';
 import type { Meter } from './telemetry.ts';
@@ -13,8 +13,12 @@ import type { Meter } from './telemetry.ts';
 export interface ReplicaFallbackOptions<Client, T> {
   /** The client of the primary: asked last, and the only one that is asked in a bypass. */
   readonly primary: Client;
-  /** The client of the read replica: asked first. Default is none, and every read goes straight to `primary`. */
-  readonly replica?: NoInfer<Client> | undefined;
+  /**
+   * The client of the read replica, which is asked first, or several: each read starts on any one of them, all equally
+   * likely, and after a miss or a failure another one is asked, while there is one, before the primary. Default is none,
+   * and every read goes straight to `primary`.
+   */
+  readonly replica?: NoInfer<Client> | readonly NoInfer<Client>[] | undefined;
   /**
    * A transaction that the read is part of. The query runs on it, once, and neither the replica nor `primary` is asked:
    * only the transaction sees its own writes.
@@ -24,6 +28,12 @@ export interface ReplicaFallbackOptions<Client, T> {
   readonly enabled?: boolean | undefined;
   /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
   readonly isMiss?: MissClassifier<T> | undefined;
+  /**
+   * Whether an error means that the replica could not answer. Such a failure goes to another replica, or else to the
+   * primary, at once: with no wait, and without asking the same one again. Default is that none does, and each error that
+   * is not a miss goes to the caller.
+   */
+  readonly isUnavailable?: ErrorClassifier | undefined;
   /**
    * How many milliseconds to wait after a miss, before the replica is asked once more. A `max` of `0` goes to the
    * primary at once. Default is `{ min: 50, max: 200 }`, evenly distributed. See {@link RetryMs}.
@@ -52,9 +62,15 @@ export interface ReplicaFallbackOptions<Client, T> {
 /** Throws an `InvalidOptionError` for the first option that is not what it has to be. */
 export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): void {
   assert(isObject(options), 'options', 'an object', options);
-  const { primary, replica, transaction, enabled, isMiss, retryMs, signal } = options;
+  const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
+    options;
   assert(isClient(primary), 'primary', 'a database client', primary);
   assert(replica === undefined || isClient(replica), 'replica', 'a database client', replica);
+  if (Array.isArray(replica)) {
+    for (const [index, client] of replica.entries()) {
+      assert(isClient(client), `replica[${index}]`, 'a database client', client);
+    }
+  }
   assert(
     transaction === undefined || isClient(transaction),
     'transaction',
@@ -63,6 +79,12 @@ export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): 
   );
   assert(enabled === undefined || typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
   assert(isMiss === undefined || typeof isMiss === 'function', 'isMiss', 'a function', isMiss);
+  assert(
+    isUnavailable === undefined || typeof isUnavailable === 'function',
+    'isUnavailable',
+    'a function',
+    isUnavailable,
+  );
   assert(
     signal === undefined || (isObject(signal) && 'aborted' in signal),
     'signal',

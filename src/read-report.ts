@@ -4,10 +4,10 @@ import type { AttemptSource } from './attempt.ts';
  * How a read ended:
  *
  * - `replica`: the replica had it
- * - `replica_retry`: the replica had it after a wait
+ * - `replica_retry`: the replica had it after a wait, or another replica had it
  * - `primary`: only the primary had it
  * - `not_found`: a miss on the primary too; the caller gets the primary's answer
- * - `error`: an error that is not a miss
+ * - `error`: an error that is neither a miss nor a failure of the replica
  */
 export type Outcome = AttemptSource | 'not_found' | 'error';
 
@@ -20,6 +20,8 @@ export interface ReadReport {
   readonly attempts: number;
   /** Milliseconds from the call to its end. */
   readonly durationMs: number;
+  /** Only when a replica could not answer: the first error that said so. */
+  readonly replicaError?: unknown;
   /** Only when the read threw: the source of its last attempt. */
   readonly failedDuring?: AttemptSource;
   /** Only when the read threw: what it threw, which is what the caller gets. */

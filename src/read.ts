@@ -3,48 +3,58 @@ import { InvalidOptionError } from './errors.ts';
 import { noRow } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 
+/** Why the replica's answer did not do: it had none yet, or it could not answer. */
+export type Cause = 'miss' | 'failure';
+
 /** A read that is not over with its first attempt: where it stands, and what a report will want to know. */
 export class Read<T> {
   /** When the read was called, on the clock of `performance.now()`. */
   readonly startedAt: number;
-  /** When its first attempt was a miss, on the same clock. */
+  /** When its first attempt was a miss or a failure, on the same clock. */
   recoveringSince: number | undefined;
+  /** The first attempt in which a replica could not answer. */
+  failure: (Attempt<T> & { readonly ok: false }) | undefined;
   attempts = 0;
-  /** The last attempt: who was asked, how it ended, and whether that was a miss. */
+  /** The last attempt: who was asked, how it ended, and whether that was a miss or a failure. */
   source: AttemptSource = 'replica';
   attempt!: Attempt<T>;
-  missed = false;
+  cause: Cause | undefined;
 
   constructor(startedAt: number) {
     this.startedAt = startedAt;
   }
 
   /** Takes in an attempt in which the query ran, and what `judge` said of it. */
-  conclude(source: AttemptSource, attempt: Attempt<T>, verdict: Attempt<T> | undefined): void {
+  conclude(source: AttemptSource, attempt: Attempt<T>, verdict: Attempt<T> | Cause): void {
     this.attempts++;
     this.source = source;
-    this.attempt = verdict ?? attempt;
-    this.missed = verdict === undefined;
+    const isOver = typeof verdict === 'object';
+    this.attempt = isOver ? verdict : attempt;
+    this.cause = isOver ? undefined : verdict;
+    if (verdict === 'failure' && !attempt.ok) this.failure ??= attempt;
   }
 
   /** Ends the read with an error that does not come from an attempt. */
   fail(error: unknown): void {
     this.attempt = { ok: false, error };
-    this.missed = false;
+    this.cause = undefined;
   }
 }
 
 /**
- * What the caller gets of an attempt; `undefined` when it is a miss. When the classifier throws, the caller gets that.
+ * What the caller gets of an attempt, or why the ladder goes on. When a classifier throws, the caller gets that.
  */
 export function judge<T>(
+  source: AttemptSource,
   attempt: Attempt<T>,
-  { isMiss = noRow, signal }: Pick<ReplicaFallbackOptions<unknown, T>, 'isMiss' | 'signal'>,
-): Attempt<T> | undefined {
+  options: Pick<ReplicaFallbackOptions<unknown, T>, 'isMiss' | 'isUnavailable' | 'signal'>,
+): Attempt<T> | Cause {
+  const { isMiss = noRow, isUnavailable, signal } = options;
   try {
     if (attempt.ok) executed(attempt.value);
     else if (isFinal(attempt.error, signal)) return attempt;
-    return isMiss(attempt) ? undefined : attempt;
+    else if (source !== 'primary' && isUnavailable?.(attempt.error)) return 'failure';
+    return isMiss(attempt) ? 'miss' : attempt;
   } catch (error) {
     return { ok: false, error };
   }

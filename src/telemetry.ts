@@ -21,6 +21,7 @@ const SCOPE = { name: 'kysely-replica-fallback', version: '0.1.0' } as const;
 /** Every name, unit and attribute key that leaves this package. */
 const NAMES = {
   misses: 'replica_fallback.replica_miss',
+  failures: 'replica_fallback.replica_failure',
   reads: 'replica_fallback.reads',
   recoveryDuration: 'replica_fallback.recovery.duration',
   recoveryEvent: 'replica_fallback.recovery',
@@ -70,19 +71,27 @@ export function reportRead(
   const report = reportOf(read, options.operation);
   observe(() => countRead(read, report, options));
   if (!read.attempt.ok) observe(() => logger?.error('A read failed.', report));
-  if (report.outcome === 'primary') observe(() => logger?.warn(SPILL, report));
+  if (report.outcome === 'primary') {
+    observe(() => logger?.warn(read.failure === undefined ? MISSED : FAILED, report));
+  }
   observe(() => policy?.settle?.(report));
   observe(() => onOutcome?.(report));
 }
 
-const SPILL = 'The primary served a read that the replica missed.';
+const MISSED = 'The primary served a read that the replica missed.';
+const FAILED = 'The primary served a read that the replica could not answer.';
 
 function reportOf(read: Read<unknown>, operation: string | undefined): ReadReport {
   const durationMs = performance.now() - read.startedAt;
-  const outcome = read.missed ? 'not_found' : read.attempt.ok ? read.source : 'error';
-  const report = { operation, outcome, attempts: read.attempts, durationMs } as const;
-  if (read.attempt.ok) return report;
-  return { ...report, failedDuring: read.source, error: read.attempt.error };
+  const outcome = read.cause === 'miss' ? 'not_found' : read.attempt.ok ? read.source : 'error';
+  return {
+    operation,
+    outcome,
+    attempts: read.attempts,
+    durationMs,
+    ...(read.failure !== undefined && { replicaError: read.failure.error }),
+    ...(!read.attempt.ok && { failedDuring: read.source, error: read.attempt.error }),
+  };
 }
 
 function countRead(read: Read<unknown>, report: ReadReport, options: Telemetry): void {
@@ -95,9 +104,16 @@ function countRead(read: Read<unknown>, report: ReadReport, options: Telemetry):
   const recoveryMs = performance.now() - read.recoveringSince;
   instruments.recoveryDuration.record(recoveryMs / 1000, attributes);
   if (outcome === 'replica_retry' || outcome === 'primary') {
-    instruments.misses(options.missCounter ?? NAMES.misses).add(1, attributes);
+    const { missCounter = NAMES.misses } = options;
+    const counter =
+      read.failure === undefined ? instruments.misses(missCounter) : instruments.failures;
+    counter.add(1, attributes);
   }
-  trace.getActiveSpan()?.addEvent(NAMES.recoveryEvent, { ...attributes, attempts });
+  trace.getActiveSpan()?.addEvent(NAMES.recoveryEvent, {
+    ...attributes,
+    attempts,
+    cause: read.failure === undefined ? 'miss' : 'failure',
+  });
 }
 
 function attributesOf(outcome: Outcome, operation: string | undefined): Attributes {
@@ -107,6 +123,8 @@ function attributesOf(outcome: Outcome, operation: string | undefined): Attribut
 interface Instruments {
   readonly reads: Counter;
   readonly recoveryDuration: Histogram;
+  readonly failures: Counter;
+  /** By its name, which the caller chooses. */
   misses(name: string): Counter;
 }
 
@@ -139,8 +157,12 @@ function createInstruments(meter: Meter): Instruments {
     }),
     recoveryDuration: meter.createHistogram(NAMES.recoveryDuration, {
       unit: SECONDS,
-      description: 'Time from the first miss to the end of the read',
+      description: 'Time from the first miss or failure to the end of the read',
       advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    }),
+    failures: meter.createCounter(NAMES.failures, {
+      unit: READ,
+      description: 'Reads that the replica failed and that were then served, by who served them',
     }),
     misses(name) {
       let counter = missesByName.get(name);

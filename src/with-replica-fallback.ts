@@ -10,6 +10,7 @@ import {
 } from './attempt.ts';
 import { assertOptions, type ReplicaFallbackOptions } from './options.ts';
 import { judge, Read } from './read.ts';
+import { otherReplicas, pickReplica } from './replicas.ts';
 import { boundedDelays, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
 
@@ -62,7 +63,8 @@ export function climb<Client, T>(
   query: ReplicaQuery<Client, T>,
   options: ReplicaFallbackOptions<Client, T>,
 ): Promise<T> {
-  const { primary, replica, transaction, signal } = options;
+  const { primary, transaction, signal } = options;
+  const replica = pickReplica(options);
 
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined || isBypassed(options)) {
@@ -78,13 +80,13 @@ export function climb<Client, T>(
 
   // 2. replica. By `then`, because an `await` would double what a hit costs.
   const conclude = (first: Attempt<T>): T | Promise<T> => {
-    const final = judge(first, options);
-    if (final?.ok) {
+    const verdict = judge('replica', first, options);
+    if (typeof verdict === 'object' && verdict.ok) {
       reportHit(startedAt, options);
-      return final.value;
+      return verdict.value;
     }
     const read = new Read<T>(startedAt);
-    read.conclude('replica', first, final);
+    read.conclude('replica', first, verdict);
     return climbOn(read, query, replica, options);
   };
   return untilAborted(startQuery(query, replica, { source: 'replica', signal }), signal).then(
@@ -93,7 +95,7 @@ export function climb<Client, T>(
   );
 }
 
-/** The rungs that a miss climbs, and the end of every read that is not a hit. */
+/** The rungs that a miss or a failure climbs, and the end of every read that is not a hit. */
 async function climbOn<Client, T>(
   read: Read<T>,
   query: ReplicaQuery<Client, T>,
@@ -101,25 +103,37 @@ async function climbOn<Client, T>(
   options: ReplicaFallbackOptions<Client, T>,
 ): Promise<T> {
   const { primary, signal } = options;
+  const others = otherReplicas(options, replica);
   const ask = async (source: AttemptSource, db: Client): Promise<void> => {
     signal?.throwIfAborted();
     const attempt = await runQuery(query, db, { source, signal });
-    read.conclude(source, attempt, judge(attempt, options));
+    read.conclude(source, attempt, judge(source, attempt, options));
+  };
+  let current = replica;
+  const askReplicaAgain = (): Promise<void> => {
+    current = others.pop() ?? current;
+    return ask('replica_retry', current);
+  };
+  /** A replica that failed is not asked again: another one is, at once, while there is one. */
+  const failOver = async (): Promise<void> => {
+    while (read.cause === 'failure' && others.length > 0) await askReplicaAgain();
   };
 
   let policy: RetryPolicy | undefined;
   try {
-    if (read.missed) {
-      read.recoveringSince = performance.now();
+    if (read.cause !== undefined) read.recoveringSince = performance.now();
+    await failOver();
+    if (read.cause === 'miss') {
       policy = toRetryPolicy(options.retryMs);
       for (const delayMs of boundedDelays(policy)) {
         // 3. Wait. 4. replica_retry.
-        await afterDelay(delayMs, signal, () => ask('replica_retry', replica));
-        if (!read.missed) break;
+        await afterDelay(delayMs, signal, askReplicaAgain);
+        await failOver();
+        if (read.cause !== 'miss') break;
       }
-      // 5. primary.
-      if (read.missed) await ask('primary', primary);
     }
+    // 5. primary.
+    if (read.cause !== undefined) await ask('primary', primary);
   } catch (error) {
     // The signal aborted between two attempts, or the policy threw. What the query throws is in `read`.
     read.fail(error);
@@ -131,10 +145,8 @@ async function climbOn<Client, T>(
 }
 
 function isBypassed<Client>(options: ReplicaFallbackOptions<Client, never>): boolean {
-  const { primary, replica, transaction, enabled } = options;
-  return (
-    transaction !== undefined || enabled === false || replica === primary || isTransaction(primary)
-  );
+  const { primary, transaction, enabled } = options;
+  return transaction !== undefined || enabled === false || isTransaction(primary);
 }
 
 /** Kysely's `isTransaction`, which other clients do not have. */

@@ -87,6 +87,7 @@ test('creates each instrument of a meter once, however many reads it counts', as
   expect(created.toSorted()).toEqual([
     'replica_fallback.reads',
     'replica_fallback.recovery.duration',
+    'replica_fallback.replica_failure',
     'replica_fallback.replica_miss',
   ]);
 });

@@ -16,7 +16,7 @@ test.for<{ outcome: Outcome; attempts: number }>([
   const events = await spanEventsOf(() => withReplicaFallback(query, options).catch(() => {}));
 
   expect(events).toStrictEqual([
-    { name: 'replica_fallback.recovery', attributes: { outcome, attempts } },
+    { name: 'replica_fallback.recovery', attributes: { outcome, attempts, cause: 'miss' } },
   ]);
 });
 
@@ -27,7 +27,7 @@ test('notes the operation when there is one', async () => {
   const events = await spanEventsOf(() => withReplicaFallback(query, options));
 
   expect(events.map(({ attributes }) => attributes)).toStrictEqual([
-    { outcome: 'primary', operation: 'order_by_id', attempts: 3 },
+    { outcome: 'primary', operation: 'order_by_id', attempts: 3, cause: 'miss' },
   ]);
 });
 

@@ -1,0 +1,32 @@
+import type { ReplicaFallbackOptions } from './options.ts';
+
+type Clients<Client> = Pick<ReplicaFallbackOptions<Client, never>, 'primary' | 'replica'>;
+
+/** The replica that a read starts on: any one, all equally likely. `undefined` when there is none but the primary. */
+export function pickReplica<Client>({ primary, replica }: Clients<Client>): Client | undefined {
+  if (!isList(replica)) return replica === primary ? undefined : replica;
+  const replicas = replica.filter((client) => client !== primary);
+  return replicas[randomIndex(replicas.length)];
+}
+
+/** The replicas that a read did not start on, in random order. */
+export function otherReplicas<Client>(
+  { primary, replica }: Clients<Client>,
+  first: Client,
+): Client[] {
+  if (!isList(replica)) return [];
+  const others: Client[] = [];
+  for (const client of replica) {
+    if (client === primary || client === first) continue;
+    others.splice(randomIndex(others.length + 1), 0, client);
+  }
+  return others;
+}
+
+function randomIndex(length: number): number {
+  return Math.floor(Math.random() * length);
+}
+
+function isList<Client>(replica: Client | readonly Client[]): replica is readonly Client[] {
+  return Array.isArray(replica);
+}
