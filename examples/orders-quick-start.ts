@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
+import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { Pool } from 'pg';
 
@@ -9,9 +10,7 @@ interface Database {
 
 function connect(connectionString: string): Kysely<Database> {
   const pool = new Pool({ connectionString });
-  // Without these two, a restart of the server would end this process.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  surviveConnectionErrors(pool); // or a restart of the server would end this process
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, sql } from 'kysely';
+import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { Pool } from 'pg';
 import type { DatabaseUrls } from './config.ts';
@@ -39,10 +40,9 @@ function openDatabase(
     application_name: 'snapshots-service',
     connectionString, // last, because its parameters win
   });
-  pool.on('error', (error) => log.warn('A connection was lost.', { database: name, error }));
-  // The pool listens to idle clients only. When the server goes away under a client that is in use,
-  // the query rejects, and an `error` event follows that would end the process if nobody listened.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  surviveConnectionErrors(pool, (error) => {
+    log.warn('A connection was lost.', { database: name, error });
+  });
   return new Kysely({ dialect: new PostgresDialect({ pool }) });
 }
 

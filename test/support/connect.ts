@@ -1,4 +1,5 @@
 import { Kysely, PostgresDialect } from 'kysely';
+import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { Pool, type PoolConfig } from 'pg';
 
 /** A client of one server, and all that the server was asked through it. */
@@ -12,7 +13,7 @@ export interface Connection<DB> {
 /** Connects when it is first asked. Its pool outlives a server that goes away. */
 export function connect<DB>(connectionString: string, config: PoolConfig = {}): Connection<DB> {
   const pool = new Pool({ connectionString, ...config });
-  pool.on('error', ignore).on('connect', (client) => client.on('error', ignore));
+  surviveConnectionErrors(pool);
   const queries: string[] = [];
   const db = new Kysely<DB>({
     dialect: new PostgresDialect({ pool }),
@@ -20,5 +21,3 @@ export function connect<DB>(connectionString: string, config: PoolConfig = {}): 
   });
   return { db, queries, end: () => db.destroy() };
 }
-
-function ignore(): void {}

@@ -15,6 +15,9 @@ export const primary = new Kysely<Database>({
 export const replica = new Kysely<Database>({
   dialect: new PostgresDialect({ pool: replicaPool }),
 });
+export const secondReplica = new Kysely<Database>({
+  dialect: new PostgresDialect({ pool: replicaPool }),
+});
 export const id = 'order-1';
 export const seen = 2;
 export const runId = 'run-1';

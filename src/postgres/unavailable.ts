@@ -1,0 +1,75 @@
+import type { ErrorClassifier } from '../miss.ts';
+import { anyOf } from '../miss.ts';
+
+/**
+ * The standby cancelled the query, because it kept WAL from being replayed: what the query still needed had been
+ * vacuumed on the primary, or locked, or dropped. To ask the same standby again is known to deepen its lag.
+ *
+ * Known by its SQLSTATE and its message, which PostgreSQL writes in English unless `lc_messages` says otherwise: the
+ * SQLSTATE alone (40001, 40P01) could be a serialization failure, or a deadlock.
+ * https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
+ */
+export const recoveryConflict: ErrorClassifier = some(
+  ({ code, message }) =>
+    (code === '40001' || code === '40P01') && message.includes('due to conflict with recovery'),
+);
+
+/**
+ * There is no connection, or no longer: refused, reset, unreachable, terminated, timed out while connecting, or the server
+ * is starting up or shutting down. Not a query that was cancelled, whether by a user or by a time-out (57014).
+ */
+export const connectionLost: ErrorClassifier = some(
+  ({ code, message }) => LOST_CODES.test(code) || LOST_MESSAGES.test(message),
+);
+
+/**
+ * The standby has not replayed a migration yet: a table (42P01), a column (42703) or a function (42883) is not there.
+ * A typo looks the same, and is then reported by the primary.
+ */
+export const schemaBehind: ErrorClassifier = some(({ code }) => /^42(P01|703|883)$/.test(code));
+
+/**
+ * Each of `recoveryConflict`, `connectionLost` and `schemaBehind`: the replica could not answer, and the primary can.
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback } from 'kysely-replica-fallback';
+ * import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+ *
+ * const read = createReplicaFallback({ primary, replica, isUnavailable: replicaUnavailable });
+ * ```
+ */
+export const replicaUnavailable: ErrorClassifier = anyOf(
+  recoveryConflict,
+  connectionLost,
+  schemaBehind,
+);
+
+/**
+ * Class 08 and 57P01 to 57P03 and 57P05 are PostgreSQL's, the rest Node.js's.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html, https://nodejs.org/api/errors.html#common-system-errors
+ */
+const LOST_CODES =
+  /^(08...|57P0[1235]|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN))$/;
+
+/** What pg and pg-pool say of a connection, with no code. */
+const LOST_MESSAGES =
+  /^(Connection terminated|timeout (exceeded when trying to connect|expired)|Client has encountered a connection error)/;
+
+interface CodedError {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Asks of the error and of what it was made of: Drizzle and others wrap what the driver threw. */
+function some(isOne: (error: CodedError) => boolean): ErrorClassifier {
+  return (error) => {
+    let cause = error;
+    for (let depth = 0; cause instanceof Error && depth < 5; depth++) {
+      const code = 'code' in cause ? String(cause.code) : '';
+      if (isOne({ code, message: cause.message })) return true;
+      ({ cause } = cause);
+    }
+    return false;
+  };
+}

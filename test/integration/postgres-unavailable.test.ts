@@ -1,0 +1,208 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type Kysely, sql } from 'kysely';
+import {
+  connectionLost,
+  recoveryConflict,
+  replicaUnavailable,
+  schemaBehind,
+} from 'kysely-replica-fallback/postgres';
+import type { PoolConfig } from 'pg';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { connect } from '../support/connect.ts';
+import { addOrder, createOrders, type OrdersDatabase } from '../support/orders.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../support/replicated-database.ts';
+
+type Client = Kysely<OrdersDatabase>;
+
+let database: ReplicatedDatabase<OrdersDatabase>;
+beforeAll(async () => {
+  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
+  await database.write(addOrder('1'));
+});
+afterAll(() => database?.end());
+
+const standby = () => database.cluster.replicas[0];
+
+function open(connectionString: string, config?: PoolConfig): Client {
+  const connection = connect<OrdersDatabase>(connectionString, config);
+  onTestFinished(() => connection.end());
+  return connection.db;
+}
+
+/** What the query rejects with. */
+async function errorOf(query: Promise<unknown>): Promise<unknown> {
+  const [result] = await Promise.allSettled([query]);
+  if (result.status === 'rejected') return result.reason;
+  throw new Error('The query went well.');
+}
+
+/** Which of the classifiers know the error. */
+function kindsOf(error: unknown): string[] {
+  const classifiers = { connectionLost, recoveryConflict, schemaBehind };
+  const kinds = Object.entries(classifiers).filter(([, isOne]) => isOne(error));
+  expect(replicaUnavailable(error)).toBe(kinds.length > 0);
+  return kinds.map(([kind]) => kind);
+}
+
+/** Lets something happen to the replica while a query runs there, and gives what the query rejects with. */
+async function errorWhileSleeping(happen: () => Promise<unknown>): Promise<unknown> {
+  const replica = open(standby().connectionString);
+  const sleeping = errorOf(
+    sql`select pg_sleep(60), (select count(*) from orders)`.execute(replica),
+  );
+  await expect.poll(countSleeping, { timeout: 10_000 }).toBe(1);
+  await happen();
+  return sleeping;
+}
+
+async function countSleeping(): Promise<number> {
+  const { rows } = await sql`
+    select from pg_stat_activity
+    where state = 'active' and query like 'select pg_sleep(60)%'`.execute(database.replica.db);
+  return rows.length;
+}
+
+test('a connection that is refused is lost', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+
+  const error = await errorOf(
+    sql`select 1`.execute(open(`postgres://postgres@127.0.0.1:${port}/postgres`)),
+  );
+
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+  expect(kindsOf(error)).toEqual(['connectionLost']);
+});
+
+test('a connection under which the server shuts down is lost', async () => {
+  const error = await errorWhileSleeping(() => standby().restart());
+
+  expect(error).toMatchObject({ code: '57P01' });
+  expect(kindsOf(error)).toEqual(['connectionLost']);
+});
+
+test('a connection under which the server is killed is lost', async () => {
+  onTestFinished(() => standby().start());
+  const error = await errorWhileSleeping(() => standby().kill());
+
+  expect(error).toMatchObject({ message: expect.stringContaining('Connection terminated') });
+  expect(kindsOf(error)).toEqual(['connectionLost']);
+});
+
+test('a connection that the pool did not get in time is lost', async () => {
+  const config = { max: 1, connectionTimeoutMillis: 50 };
+  const replica = open(standby().connectionString, config);
+
+  const error = await replica.connection().execute(() => errorOf(sql`select 1`.execute(replica)));
+
+  expect(error).toMatchObject({ message: 'timeout exceeded when trying to connect' });
+  expect(kindsOf(error)).toEqual(['connectionLost']);
+});
+
+test('a query that keeps the standby from replaying is a recovery conflict', async () => {
+  const replica = database.replica.db;
+  await sql`alter system set max_standby_streaming_delay = 0`.execute(replica);
+  await sql`select pg_reload_conf()`.execute(replica);
+
+  const error = await errorWhileSleeping(() =>
+    database.write((db) => sql`truncate orders`.execute(db)),
+  );
+
+  expect(error).toMatchObject({ code: '40001' });
+  expect(kindsOf(error)).toEqual(['recoveryConflict']);
+});
+
+test.for([
+  {
+    code: '42P01',
+    what: 'a table',
+    migration: 'create table later (id int)',
+    query: 'select from later',
+  },
+  {
+    code: '42703',
+    what: 'a column',
+    migration: 'alter table orders add column later int',
+    query: 'select later from orders',
+  },
+  {
+    code: '42883',
+    what: 'a function',
+    migration: 'create function later() returns int return 1',
+    query: 'select later()',
+  },
+])(
+  '$what that the standby has not replayed yet is a schema behind',
+  async ({ code, migration, query }) => {
+    await database.holdBack();
+    onTestFinished(() => database.catchUp());
+    await database.write((db) => sql.raw(migration).execute(db));
+
+    const error = await errorOf(sql.raw(query).execute(database.replica.db));
+
+    expect(error).toMatchObject({ code });
+    expect(kindsOf(error)).toEqual(['schemaBehind']);
+    await sql.raw(query).execute(database.primary.db);
+  },
+);
+
+test.for([
+  {
+    what: 'a statement time-out',
+    code: '57014',
+    query: `set statement_timeout = 50; select pg_sleep(60)`,
+  },
+  { what: 'a write', code: '25006', query: `insert into orders values ('2', 1)` },
+  { what: 'a division by zero', code: '22012', query: 'select 1 / 0' },
+  { what: 'a syntax error', code: '42601', query: 'selec 1' },
+])('$what on the standby is not unavailability', async ({ code, query }) => {
+  const error = await errorOf(sql.raw(query).execute(open(standby().connectionString)));
+
+  expect(error).toMatchObject({ code });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('a query that a user cancels is not unavailability', async () => {
+  const error = await errorWhileSleeping(() =>
+    sql`select pg_cancel_backend(pid) from pg_stat_activity
+      where query like 'select pg_sleep(60)%' and state = 'active'`.execute(database.replica.db),
+  );
+
+  expect(error).toMatchObject({ code: '57014' });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('a serialization failure is not a recovery conflict', async () => {
+  const [one, two] = [open(database.cluster.primary.connectionString), database.primary.db];
+  await database.write(addOrder('3'));
+
+  const update = sql`update orders set version = version + 1 where id = '3'`;
+  const error = await errorOf(
+    one
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .execute(async (transaction) => {
+        await sql`select from orders`.execute(transaction);
+        await update.execute(two);
+        await update.execute(transaction);
+      }),
+  );
+
+  expect(error).toMatchObject({ code: '40001' });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('a constraint is not unavailability', async () => {
+  await database.write(addOrder('4'));
+
+  const error = await errorOf(addOrder('4')(database.primary.db));
+
+  expect(error).toMatchObject({ code: '23505' });
+  expect(kindsOf(error)).toEqual([]);
+});

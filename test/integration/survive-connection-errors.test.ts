@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+
+let cluster: ReplicationCluster;
+beforeAll(async () => {
+  cluster = await startReplicationCluster();
+});
+afterAll(() => cluster?.stop());
+
+/** A service that reads from the standby without end, and says so: on the package as the global setup has built it. */
+const SERVICE = `
+  import { Kysely, PostgresDialect, sql } from 'kysely';
+  import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
+  import { Pool } from 'pg';
+  const pool = new Pool({ connectionString: process.env.STANDBY, max: 4 });
+  if (process.env.SURVIVES) surviveConnectionErrors(pool, () => console.log('told'));
+  const db = new Kysely({ dialect: new PostgresDialect({ pool }) });
+  const read = () => sql\`select pg_sleep(0.05)\`.execute(db).then(() => 'answered', () => 'failed');
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (;;) {
+      console.log(await read());
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }));
+`;
+
+function startService(survives: boolean) {
+  const service = spawn(process.execPath, ['--input-type=module', '--eval', SERVICE], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: {
+      ...process.env,
+      STANDBY: cluster.replicas[0].connectionString,
+      SURVIVES: survives ? 'yes' : '',
+    },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void service.kill('SIGKILL'));
+  let output = '';
+  service.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  return {
+    exit: once(service, 'exit'),
+    exitCode: () => service.exitCode,
+    /** Resolves when it says the word from now on. */
+    async says(word: string): Promise<void> {
+      const start = output.length;
+      await expect.poll(() => output.slice(start), { timeout: 15_000 }).toContain(word);
+    },
+  };
+}
+
+const [restart, kill] = [
+  { how: 'restarted', end: () => cluster.replicas[0].restart() },
+  {
+    how: 'killed',
+    end: async () => {
+      await cluster.replicas[0].kill();
+      await cluster.replicas[0].start();
+    },
+  },
+];
+
+test.for([restart, kill])(
+  'a service that survives connection errors goes on when the standby is $how under it',
+  async ({ end }) => {
+    const service = startService(true);
+    await service.says('answered');
+    const told = service.says('told');
+    const failed = service.says('failed');
+
+    await end();
+
+    await Promise.all([told, failed]);
+    await service.says('answered');
+    expect(service.exitCode()).toBeNull();
+  },
+);
+
+test.for([restart, kill])(
+  'a service that does not is ended when the standby is $how under it',
+  async ({ end }) => {
+    const service = startService(false);
+    await service.says('answered');
+
+    await end();
+
+    expect((await service.exit)[0]).toBe(1);
+  },
+);
