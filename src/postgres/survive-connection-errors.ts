@@ -30,7 +30,10 @@ export function surviveConnectionErrors(
     listenedTo.add(client);
     client.on('error', onError);
   };
-  pool.on('error', onError);
+  // pg-pool passes on what an idle client emits, which its own listener has heard already.
+  pool.on('error', (error, client) => {
+    if (!listenedTo.has(client)) onError(error);
+  });
   pool.on('connect', listen);
   pool.on('acquire', listen); // those that were connected before
 }

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 
 let cluster: ReplicationCluster;
@@ -89,3 +91,31 @@ test.for([restart, kill])(
     expect((await service.exit)[0]).toBe(1);
   },
 );
+
+test.for([restart, kill])(
+  'tells of each error once when an idle connection is lost to a standby that is $how',
+  async ({ end }) => {
+    const pool = new Pool({ connectionString: cluster.replicas[0].connectionString });
+    onTestFinished(() => pool.end());
+    const told: Error[] = [];
+    surviveConnectionErrors(pool, (error) => told.push(error));
+    await pool.query('select 1');
+
+    await end();
+
+    await expect.poll(() => told.length).toBeGreaterThan(0);
+    expect(new Set(told).size).toBe(told.length);
+  },
+);
+
+test('tells of a connection that was idle before it was called', async () => {
+  const pool = new Pool({ connectionString: cluster.replicas[0].connectionString });
+  onTestFinished(() => pool.end());
+  await pool.query('select 1');
+  const told: Error[] = [];
+  surviveConnectionErrors(pool, (error) => told.push(error));
+
+  await restart.end();
+
+  await expect.poll(() => told.length).toBe(1);
+});
