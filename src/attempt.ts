@@ -1,7 +1,7 @@
 import { InvalidOptionError } from './errors.ts';
 
 /**
- * Who an attempt asks: the replica first, the replica once more after a wait, the primary last.
+ * Who an attempt asks: the replica first, a replica once more (the same one after a wait, or another), the primary last.
  */
 export type AttemptSource = 'replica' | 'replica_retry' | 'primary';
 

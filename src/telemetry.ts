@@ -28,7 +28,6 @@ const NAMES = {
 } as const;
 
 const READ = '{read}';
-const SECONDS = 's';
 
 /** Fine where the default retry window (50–200 ms) ends, coarse where only time-outs are. In seconds. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
@@ -156,7 +155,7 @@ function createInstruments(meter: Meter): Instruments {
       description: 'Reads that climbed the ladder, by how they ended',
     }),
     recoveryDuration: meter.createHistogram(NAMES.recoveryDuration, {
-      unit: SECONDS,
+      unit: 's',
       description: 'Time from the first miss or failure to the end of the read',
       advice: { explicitBucketBoundaries: DURATION_BUCKETS },
     }),

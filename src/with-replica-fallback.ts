@@ -18,8 +18,9 @@ import { isWatched, reportHit, reportRead } from './telemetry.ts';
  * Reads from the replica, and falls back to the primary when the replica does not have the row yet.
  *
  * The replica is asked first. When `isMiss` calls its answer a miss, the read waits a jittered moment (`retryMs`), asks
- * the replica once more, and only then the primary, whose answer is final. Any other answer or error of the replica goes
- * straight to the caller, by identity.
+ * the replica once more, and only then the primary, whose answer is final. An error that `isUnavailable` calls a failure
+ * goes to another replica, or else to the primary, at once. Any other answer or error goes straight to the caller, by
+ * identity.
  *
  * It promises that a row which is on the primary is found. It does not promise that a row which the replica has is
  * fresh: `returned` is for that.
