@@ -1,5 +1,4 @@
 import type { Kysely } from 'kysely';
-import type { AttemptSource } from '../attempt.ts';
 import { createReplicaFallback } from '../create-replica-fallback.ts';
 import { anyOf, returned, thrown } from '../miss.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
@@ -47,22 +46,21 @@ export function createSnapshotsSince<DB>(
   });
   return async (since, overrides) => {
     assertSnapshotsSince(since);
-    let source: AttemptSource;
     return read(
-      (db, attempt) => {
-        ({ source } = attempt);
-        return getSnapshotsSince(db, since, { signal: attempt.signal });
+      async (db, { source, signal }) => {
+        const page = await getSnapshotsSince(db, since, { signal });
+        if (source === 'primary') pagesOfPrimary.add(page);
+        return page;
       },
-      {
-        ...overrides,
-        // The primary's page is as complete as it gets.
-        isMiss: anyOf(
-          isNotFound,
-          returned((page) => source !== 'primary' && isIncomplete(page)),
-        ),
-      },
+      { ...overrides, isMiss },
     );
   };
 }
 
-const isNotFound = thrown(SnapshotNotFoundError);
+/** As complete as they get. */
+const pagesOfPrimary = new WeakSet<SnapshotPage>();
+
+const isMiss = anyOf<SnapshotPage>(
+  thrown(SnapshotNotFoundError),
+  returned((page) => isIncomplete(page) && !pagesOfPrimary.has(page)),
+);
