@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.ts';
+import { InvalidOptionError, ReplicaTimeoutError } from './errors.ts';
 
 /**
  * Who an attempt asks: the replica first, a replica once more (the same one after a wait, or another), the primary last.
@@ -33,18 +33,35 @@ export type Attempt<T> =
  */
 export type ReplicaQuery<Client, T> = (db: Client, attempt: AttemptContext) => Promise<T>;
 
-/** Runs the query once, until the signal aborts. Never rejects. */
-export async function runQuery<Client, T>(
+/** Runs the query once, until the signal aborts. */
+export function runQuery<Client, T>(
   query: ReplicaQuery<Client, T>,
   db: Client,
   context: AttemptContext,
-): Promise<Attempt<T>> {
-  try {
-    const value = await untilAborted(startQuery(query, db, context), context.signal);
-    return { ok: true, value };
-  } catch (error) {
-    return { ok: false, error };
-  }
+): Promise<T> {
+  return untilAborted(startQuery(query, db, context), context.signal);
+}
+
+/**
+ * Runs the query once on a replica: until the signal aborts, or the time is up. Then the attempt's own signal aborts,
+ * too, so that a query which takes it stops.
+ */
+export function runOnReplica<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  replica: Client,
+  context: AttemptContext,
+  timeoutMs: number | undefined,
+): Promise<T> {
+  if (timeoutMs === undefined) return runQuery(query, replica, context);
+  const { source, signal } = context;
+  const end = new AbortController();
+  const abort = () => end.abort(signal?.reason);
+  const timer = setTimeout(() => end.abort(new ReplicaTimeoutError(timeoutMs)), timeoutMs);
+  signal?.addEventListener('abort', abort, { once: true });
+  return runQuery(query, replica, { source, signal: end.signal }).finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  });
 }
 
 /** Starts the query. What it throws at once comes out like what it rejects with. */
@@ -61,6 +78,14 @@ export function startQuery<Client, T>(
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** How the promise ends. Never rejects. */
+export function settle<T>(promise: Promise<T>): Promise<Attempt<T>> {
+  return promise.then(
+    (value) => ({ ok: true, value }),
+    (error: unknown) => ({ ok: false, error }),
+  );
 }
 
 /** The value, unless it is a query builder: then an async query forgot to execute what it returned. */

@@ -1,3 +1,5 @@
+import type { Attempt } from './attempt.ts';
+
 /**
  * An option, or the query, is not what it has to be. The message names it, says what was expected and quotes what
  * was given: ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.``
@@ -29,6 +31,44 @@ export class InvalidOptionError extends TypeError {
     this.option = option;
     this.expected = expected;
     this.given = given;
+  }
+}
+
+/**
+ * A replica did not answer within `replicaTimeoutMs`. The read goes on without it, so that this error is not thrown but
+ * reported, as `replicaError`; and it is the `reason` of the attempt's signal.
+ */
+export class ReplicaTimeoutError extends Error {
+  override readonly name = 'ReplicaTimeoutError';
+  /** The milliseconds that the replica was given. */
+  readonly timeoutMs: number;
+
+  constructor(timeoutMs: number) {
+    super(`The replica did not answer within ${timeoutMs} ms.`);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * A read would have had to ask the primary, and its `primaryBudget` had no spill left. Its `cause` is what the replica
+ * threw or, when it answered with a value that is a miss, that {@link Attempt}.
+ *
+ * @example
+ * ```ts
+ * import { PrimaryBudgetExceededError } from 'kysely-replica-fallback';
+ *
+ * app.onError((error, c) =>
+ *   error instanceof PrimaryBudgetExceededError ? c.text('Try again soon.', 503) : c.text('Oh no.', 500),
+ * );
+ * ```
+ */
+export class PrimaryBudgetExceededError extends Error {
+  override readonly name = 'PrimaryBudgetExceededError';
+
+  constructor(attempt: Attempt<unknown>) {
+    super('The replica did not do, and the budget of reads that may ask the primary is used up.', {
+      cause: attempt.ok ? attempt : attempt.error,
+    });
   }
 }
 

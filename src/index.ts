@@ -1,6 +1,6 @@
 export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
 export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
-export { InvalidOptionError } from './errors.ts';
+export { InvalidOptionError, PrimaryBudgetExceededError, ReplicaTimeoutError } from './errors.ts';
 export {
   anyOf,
   type ErrorClass,
@@ -12,6 +12,11 @@ export {
   thrown,
 } from './miss.ts';
 export type { ReplicaFallbackOptions } from './options.ts';
+export {
+  createPrimaryBudget,
+  type PrimaryBudget,
+  type PrimaryBudgetOptions,
+} from './primary-budget.ts';
 export type { Outcome, ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 export type { RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
 export { withReplicaFallback } from './with-replica-fallback.ts';

@@ -1,7 +1,8 @@
 import { InvalidOptionError } from './errors.ts';
 import type { ErrorClassifier, MissClassifier } from './miss.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
-import { assertRetryMs, type RetryMs } from './retry-policy.ts';
+import type { PrimaryBudget } from './primary-budget.ts';
+import { assertRetryMs, isDelay, LONGEST_DELAY, type RetryMs } from './retry-policy.ts';
 import type { Meter } from './telemetry.ts';
 
 /**
@@ -35,10 +36,28 @@ export interface ReplicaFallbackOptions<Client, T> {
    */
   readonly isUnavailable?: ErrorClassifier | undefined;
   /**
+   * How many milliseconds each attempt on a replica may take. When they are up, its `signal` aborts with a
+   * `ReplicaTimeoutError`, and the read goes on as after a failure, whatever `isUnavailable` says: so a read takes at most
+   * this, for each replica that it asks, longer than without. A query that ignores its `signal` is left behind, and holds
+   * its connection until it ends. Default is no limit.
+   */
+  readonly replicaTimeoutMs?: number | undefined;
+  /**
    * How many milliseconds to wait after a miss, before the replica is asked once more. A `max` of `0` goes to the
    * primary at once. Default is `{ min: 50, max: 200 }`, evenly distributed. See {@link RetryMs}.
    */
   readonly retryMs?: RetryMs | undefined;
+  /**
+   * Bounds how many reads may spill, together with all reads that have the same one: see `createPrimaryBudget`. When it
+   * has none left, the read rejects with `PrimaryBudgetExceededError` instead of asking the primary. Default is no bound.
+   */
+  readonly primaryBudget?: PrimaryBudget | undefined;
+  /**
+   * Reads of one `operation` and key that spill at the same time share one query on the primary, and its answer, the same
+   * object. So the key names all that the query depends on, such as the id. A read never gets the answer of a query that
+   * started before the read did. Needs `operation`. Default is none, and each spill is a query of its own.
+   */
+  readonly coalesceKey?: string | undefined;
   /**
    * Ends the read as soon as it aborts, whatever the read is doing, with the signal's `reason`. A query that is running
    * then is left behind, unless it takes the `signal` that it is given. Default is none.
@@ -92,7 +111,31 @@ export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): 
     signal,
   );
   if (retryMs !== undefined) assertRetryMs(retryMs);
+  assertBounds(options);
   assertTelemetry(options);
+}
+
+function assertBounds(options: ReplicaFallbackOptions<unknown, never>): void {
+  const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
+  assert(
+    replicaTimeoutMs === undefined || (isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0),
+    'replicaTimeoutMs',
+    `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`,
+    replicaTimeoutMs,
+  );
+  assert(
+    primaryBudget === undefined || hasMethods(primaryBudget, 'deposit', 'withdraw'),
+    'primaryBudget',
+    'a budget, by `createPrimaryBudget()`',
+    primaryBudget,
+  );
+  assert(coalesceKey === undefined || isName(coalesceKey), 'coalesceKey', A_NAME, coalesceKey);
+  assert(
+    coalesceKey === undefined || operation !== undefined,
+    'operation',
+    'given, as `coalesceKey` is',
+    operation,
+  );
 }
 
 function assertTelemetry(options: ReplicaFallbackOptions<unknown, never>): void {

@@ -7,9 +7,10 @@ import type { AttemptSource } from './attempt.ts';
  * - `replica_retry`: the replica had it after a wait, or another replica had it
  * - `primary`: only the primary had it
  * - `not_found`: a miss on the primary too; the caller gets the primary's answer
+ * - `rejected`: the replica did not do, and `primaryBudget` had no spill left
  * - `error`: an error that is neither a miss nor a failure of the replica
  */
-export type Outcome = AttemptSource | 'not_found' | 'error';
+export type Outcome = AttemptSource | 'not_found' | 'rejected' | 'error';
 
 /** What an observer hears about a read when it has ended. A bypass is not a read, and has no report. */
 export interface ReadReport {
@@ -22,6 +23,8 @@ export interface ReadReport {
   readonly durationMs: number;
   /** Only when a replica could not answer: the first error that said so. */
   readonly replicaError?: unknown;
+  /** Only when the primary was asked by another read, whose answer is this one's too: see `coalesceKey`. */
+  readonly coalesced?: true;
   /** Only when the read threw: the source of its last attempt. */
   readonly failedDuring?: AttemptSource;
   /** Only when the read threw: what it threw, which is what the caller gets. */

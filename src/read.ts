@@ -1,7 +1,8 @@
 import { type Attempt, type AttemptSource, executed } from './attempt.ts';
-import { InvalidOptionError } from './errors.ts';
-import { noRow } from './miss.ts';
+import { InvalidOptionError, PrimaryBudgetExceededError, ReplicaTimeoutError } from './errors.ts';
+import { type ErrorClassifier, noRow } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
+import type { Outcome, ReadReport } from './read-report.ts';
 
 /** Why the replica's answer did not do: it had none yet, or it could not answer. */
 export type Cause = 'miss' | 'failure';
@@ -19,6 +20,9 @@ export class Read<T> {
   source: AttemptSource = 'replica';
   attempt!: Attempt<T>;
   cause: Cause | undefined;
+  /** Whether the primary's answer is that of a query which another read had started. */
+  isCoalesced = false;
+  #isRejected = false;
 
   constructor(startedAt: number) {
     this.startedAt = startedAt;
@@ -39,6 +43,32 @@ export class Read<T> {
     this.attempt = { ok: false, error };
     this.cause = undefined;
   }
+
+  /** Ends the read where it would have to ask the primary. */
+  reject(): void {
+    this.#isRejected = true;
+    this.fail(new PrimaryBudgetExceededError(this.attempt));
+  }
+
+  /** How it ended. */
+  get outcome(): Outcome {
+    if (this.#isRejected) return 'rejected';
+    if (this.cause === 'miss') return 'not_found';
+    return this.attempt.ok ? this.source : 'error';
+  }
+
+  /** What observers hear, now that it has ended. */
+  report(operation: string | undefined): ReadReport {
+    return {
+      operation,
+      outcome: this.outcome,
+      attempts: this.attempts,
+      durationMs: performance.now() - this.startedAt,
+      ...(this.failure !== undefined && { replicaError: this.failure.error }),
+      ...(this.isCoalesced && { coalesced: true }),
+      ...(!this.attempt.ok && { failedDuring: this.source, error: this.attempt.error }),
+    };
+  }
 }
 
 /**
@@ -53,7 +83,7 @@ export function judge<T>(
   try {
     if (attempt.ok) executed(attempt.value);
     else if (isFinal(attempt.error, signal)) return attempt;
-    else if (source !== 'primary' && isUnavailable?.(attempt.error)) return 'failure';
+    else if (source !== 'primary' && isFailure(attempt.error, isUnavailable)) return 'failure';
     return isMiss(attempt) ? 'miss' : attempt;
   } catch (error) {
     return { ok: false, error };
@@ -66,4 +96,9 @@ function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
   return (
     error instanceof InvalidOptionError || (error instanceof Error && error.name === 'AbortError')
   );
+}
+
+/** A time-out is a failure whatever the caller says of errors: it is the caller who asked for it. */
+function isFailure(error: unknown, isUnavailable: ErrorClassifier | undefined): boolean {
+  return error instanceof ReplicaTimeoutError || isUnavailable?.(error) === true;
 }

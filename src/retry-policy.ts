@@ -47,7 +47,7 @@ const DEFAULT_BOUNDS = { min: 50, max: 200 };
 const DEFAULT_MIN = 50;
 
 /** A timer that is given more fires at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
-const LONGEST_DELAY = 2 ** 31 - 1;
+export const LONGEST_DELAY = 2 ** 31 - 1;
 
 /** So that a policy without an end cannot keep a read, and the load on the replica, going for ever. */
 const MOST_RETRIES = 100;
@@ -111,8 +111,12 @@ function isIterable(value: unknown): value is Iterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }
 
+export function isDelay(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY;
+}
+
 function assertDelay(option: string, value: unknown): asserts value is number {
-  if (typeof value === 'number' && value >= 0 && value <= LONGEST_DELAY) return;
+  if (isDelay(value)) return;
   throw new InvalidOptionError(
     option,
     `a number of milliseconds from 0 to ${LONGEST_DELAY}`,

@@ -22,6 +22,7 @@ const SCOPE = { name: 'kysely-replica-fallback', version: '0.1.0' } as const;
 const NAMES = {
   misses: 'replica_fallback.replica_miss',
   failures: 'replica_fallback.replica_failure',
+  coalesced: 'replica_fallback.coalesced',
   reads: 'replica_fallback.reads',
   recoveryDuration: 'replica_fallback.recovery.duration',
   recoveryEvent: 'replica_fallback.recovery',
@@ -67,7 +68,7 @@ export function reportRead(
   policy: RetryPolicy | undefined,
 ): void {
   const { logger, onOutcome } = options;
-  const report = reportOf(read, options.operation);
+  const report = read.report(options.operation);
   observe(() => countRead(read, report, options));
   if (!read.attempt.ok) observe(() => logger?.error('A read failed.', report));
   if (report.outcome === 'primary') {
@@ -80,19 +81,6 @@ export function reportRead(
 const MISSED = 'The primary served a read that the replica missed.';
 const FAILED = 'The primary served a read that the replica could not answer.';
 
-function reportOf(read: Read<unknown>, operation: string | undefined): ReadReport {
-  const durationMs = performance.now() - read.startedAt;
-  const outcome = read.cause === 'miss' ? 'not_found' : read.attempt.ok ? read.source : 'error';
-  return {
-    operation,
-    outcome,
-    attempts: read.attempts,
-    durationMs,
-    ...(read.failure !== undefined && { replicaError: read.failure.error }),
-    ...(!read.attempt.ok && { failedDuring: read.source, error: read.attempt.error }),
-  };
-}
-
 function countRead(read: Read<unknown>, report: ReadReport, options: Telemetry): void {
   const { outcome, operation, attempts } = report;
   const attributes = attributesOf(outcome, operation);
@@ -102,6 +90,7 @@ function countRead(read: Read<unknown>, report: ReadReport, options: Telemetry):
 
   const recoveryMs = performance.now() - read.recoveringSince;
   instruments.recoveryDuration.record(recoveryMs / 1000, attributes);
+  if (read.isCoalesced) instruments.coalesced.add(1, attributes);
   if (outcome === 'replica_retry' || outcome === 'primary') {
     const { missCounter = NAMES.misses } = options;
     const counter =
@@ -123,6 +112,7 @@ interface Instruments {
   readonly reads: Counter;
   readonly recoveryDuration: Histogram;
   readonly failures: Counter;
+  readonly coalesced: Counter;
   /** By its name, which the caller chooses. */
   misses(name: string): Counter;
 }
@@ -162,6 +152,10 @@ function createInstruments(meter: Meter): Instruments {
     failures: meter.createCounter(NAMES.failures, {
       unit: READ,
       description: 'Reads that the replica failed and that were then served, by who served them',
+    }),
+    coalesced: meter.createCounter(NAMES.coalesced, {
+      unit: READ,
+      description: 'Reads that got the answer of a primary query which another read had started',
     }),
     misses(name) {
       let counter = missesByName.get(name);

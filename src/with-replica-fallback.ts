@@ -4,10 +4,12 @@ import {
   type AttemptSource,
   executed,
   type ReplicaQuery,
+  runOnReplica,
   runQuery,
+  settle,
   startQuery,
-  untilAborted,
 } from './attempt.ts';
+import { findFlight, startFlight } from './coalesce.ts';
 import { assertOptions, type ReplicaFallbackOptions } from './options.ts';
 import { judge, Read } from './read.ts';
 import { otherReplicas, pickReplica } from './replicas.ts';
@@ -72,7 +74,9 @@ export function climb<Client, T>(
     return startQuery(query, transaction ?? primary, { source: 'primary', signal }).then(executed);
   }
 
-  const startedAt = isWatched(options) ? performance.now() : 0;
+  const { replicaTimeoutMs, coalesceKey } = options;
+  const needsClock = isWatched(options) || coalesceKey !== undefined;
+  const startedAt = needsClock ? performance.now() : 0;
   if (signal?.aborted) {
     const read = new Read<T>(startedAt);
     read.fail(signal.reason);
@@ -83,6 +87,7 @@ export function climb<Client, T>(
   const conclude = (first: Attempt<T>): T | Promise<T> => {
     const verdict = judge('replica', first, options);
     if (typeof verdict === 'object' && verdict.ok) {
+      options.primaryBudget?.deposit();
       reportHit(startedAt, options);
       return verdict.value;
     }
@@ -90,7 +95,7 @@ export function climb<Client, T>(
     read.conclude('replica', first, verdict);
     return climbOn(read, query, replica, options);
   };
-  return untilAborted(startQuery(query, replica, { source: 'replica', signal }), signal).then(
+  return runOnReplica(query, replica, { source: 'replica', signal }, replicaTimeoutMs).then(
     (value) => conclude({ ok: true, value }),
     (error: unknown) => conclude({ ok: false, error }),
   );
@@ -103,21 +108,32 @@ async function climbOn<Client, T>(
   replica: Client,
   options: ReplicaFallbackOptions<Client, T>,
 ): Promise<T> {
-  const { primary, signal } = options;
+  const { primary, primaryBudget, coalesceKey, replicaTimeoutMs, signal } = options;
   const others = otherReplicas(options, replica);
-  const ask = async (source: AttemptSource, db: Client): Promise<void> => {
+  const ask = async (source: AttemptSource, run: () => Promise<T>): Promise<void> => {
     signal?.throwIfAborted();
-    const attempt = await runQuery(query, db, { source, signal });
+    const attempt = await settle(run());
     read.conclude(source, attempt, judge(source, attempt, options));
   };
   let current = replica;
   const askReplicaAgain = (): Promise<void> => {
-    current = others.pop() ?? current;
-    return ask('replica_retry', current);
+    const db = others.pop() ?? current;
+    current = db;
+    const context = { source: 'replica_retry', signal } as const;
+    return ask('replica_retry', () => runOnReplica(query, db, context, replicaTimeoutMs));
   };
   /** A replica that failed is not asked again: another one is, at once, while there is one. */
   const failOver = async (): Promise<void> => {
     while (read.cause === 'failure' && others.length > 0) await askReplicaAgain();
+  };
+  const askPrimary = async (): Promise<void> => {
+    const shared = findFlight<Client, T>(options, read.startedAt);
+    if (shared === undefined && primaryBudget?.withdraw() === false) return read.reject();
+    read.isCoalesced = shared !== undefined;
+    return ask('primary', () => {
+      if (coalesceKey === undefined) return runQuery(query, primary, { source: 'primary', signal });
+      return (shared ?? startFlight(query, options)).answer(signal);
+    });
   };
 
   let policy: RetryPolicy | undefined;
@@ -134,7 +150,8 @@ async function climbOn<Client, T>(
       }
     }
     // 5. primary.
-    if (read.cause !== undefined) await ask('primary', primary);
+    primaryBudget?.deposit();
+    if (read.cause !== undefined) await askPrimary();
   } catch (error) {
     // The signal aborted between two attempts, or the policy threw. What the query throws is in `read`.
     read.fail(error);

@@ -4,8 +4,11 @@ import { gives, misses, type Script, scriptNthAttempt, throws } from './scripted
 export const ROW = { id: 'o1' };
 export const REPLICA_ERROR = new Error('The replica refused.');
 
-/** For every outcome, a script that ends in it under `noRow` and one retry. */
-export const SCRIPTS: Readonly<Record<Outcome, Script>> = {
+/** Every outcome that needs no option but `noRow` and one retry. */
+export type ScriptedOutcome = Exclude<Outcome, 'rejected'>;
+
+/** For each of them, a script that ends in it. */
+export const SCRIPTS: Readonly<Record<ScriptedOutcome, Script>> = {
   replica: scriptNthAttempt(1, gives(ROW)),
   replica_retry: scriptNthAttempt(2, gives(ROW)),
   primary: scriptNthAttempt(3, gives(ROW)),

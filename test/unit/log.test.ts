@@ -1,7 +1,7 @@
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { expect, test } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { recordReports } from '../support/recorded-reports.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { AT_ONCE, scriptClients, scriptNthAttempt, throws } from '../support/scripted-clients.ts';
@@ -19,7 +19,7 @@ test('warns once, with the report, when the primary served a read', async () => 
   expect(reports).toMatchObject([{ outcome: 'primary', operation: 'order_by_id', attempts: 3 }]);
 });
 
-test.for<Outcome>(['replica', 'replica_retry', 'not_found'])(
+test.for<ScriptedOutcome>(['replica', 'replica_retry', 'not_found'])(
   'logs nothing when the outcome is %s',
   async (outcome) => {
     const logger = recordingLogger();

@@ -85,6 +85,7 @@ test('creates each instrument of a meter once, however many reads it counts', as
   await withReplicaFallback(onPrimary, options);
 
   expect(created.toSorted()).toEqual([
+    'replica_fallback.coalesced',
     'replica_fallback.reads',
     'replica_fallback.recovery.duration',
     'replica_fallback.replica_failure',

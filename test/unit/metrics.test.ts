@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { metrics } from '@opentelemetry/api';
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { type InMemoryMetrics, registerInMemoryMetrics } from '../support/in-memory-metrics.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { AT_ONCE, scriptClients, slowly, throws } from '../support/scripted-clients.ts';
 
 const READS = 'replica_fallback.reads';
@@ -24,7 +24,7 @@ function once(unit: string, attributes: object) {
   return { unit, points: [[attributes, 1]] };
 }
 
-async function readTo(outcome: Outcome, options: object = {}): Promise<void> {
+async function readTo(outcome: ScriptedOutcome, options: object = {}): Promise<void> {
   const { query, clients } = scriptClients(SCRIPTS[outcome]);
   const read = withReplicaFallback(query, { ...clients, retryMs: AT_ONCE, ...options });
   await read.catch(() => {});
@@ -36,7 +36,7 @@ test('counts a hit as a read, and as nothing else', async () => {
   expect(await global.collect()).toStrictEqual({ [READS]: once('{read}', { outcome: 'replica' }) });
 });
 
-test.for<Outcome>(['replica_retry', 'primary'])(
+test.for<ScriptedOutcome>(['replica_retry', 'primary'])(
   'counts a read, a miss and a duration when the outcome is %s',
   async (outcome) => {
     await readTo(outcome);
@@ -49,7 +49,7 @@ test.for<Outcome>(['replica_retry', 'primary'])(
   },
 );
 
-test.for<Outcome>(['not_found', 'error'])(
+test.for<ScriptedOutcome>(['not_found', 'error'])(
   'counts a read and a duration, but no miss, when the outcome is %s',
   async (outcome) => {
     await readTo(outcome);
@@ -68,7 +68,7 @@ test('counts a read, and no duration, when the replica fails without a recovery'
   expect(await global.collect()).toStrictEqual({ [READS]: once('{read}', { outcome: 'error' }) });
 });
 
-test.for<Outcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
+test.for<ScriptedOutcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
   'adds the operation, and nothing more, to the attributes of %s',
   async (outcome) => {
     await readTo(outcome, { operation: 'order_by_id' });

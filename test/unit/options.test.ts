@@ -7,6 +7,7 @@ import {
 import { expect, test } from 'vitest';
 
 const A_DELAY = 'a number of milliseconds from 0 to 2147483647';
+const A_TIME = 'a number of milliseconds above 0 and up to 2147483647';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 const primary = { name: 'primary' };
 const noop = () => {};
@@ -37,6 +38,7 @@ test.for([
   ...mistakes('meter', 'an OpenTelemetry Meter', [{ createHistogram: noop }]),
   ...mistakes('logger', A_LOGGER, [null, {}, { warn: noop }, { error: noop }]),
   ...mistakes('onOutcome', 'a function', [null, {}, 'log']),
+  ...mistakes('replicaTimeoutMs', A_TIME, [null, '5', Number.NaN, 0, -1, Infinity, 2 ** 31]),
   ...mistakes('retryMs', A_DELAY, [Number.NaN, -1, Infinity, 2 ** 31]),
   ...mistakes('retryMs', 'a number, { min, max } or a RetryPolicy', [null, '50', true, noop]),
   ...bound('max', [undefined, null, '50', Number.NaN, -1, Infinity, 2 ** 31]),
@@ -95,7 +97,8 @@ test('takes `undefined` for every option but `primary`', async () => {
   const telemetry = { operation: undefined, meter: undefined, missCounter: undefined };
   const observers = { logger: undefined, onOutcome: undefined };
   const rest = { enabled: undefined, isMiss: undefined, retryMs: undefined, signal: undefined };
-  const options = { primary, replica, transaction, ...rest, ...telemetry, ...observers };
+  const bounds = { replicaTimeoutMs: undefined, primaryBudget: undefined, coalesceKey: undefined };
+  const options = { primary, replica, transaction, ...rest, ...bounds, ...telemetry, ...observers };
 
   expect(await withReplicaFallback(async (db) => db, options)).toBe(primary);
 });

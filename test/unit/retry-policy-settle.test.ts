@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
-import { type Outcome, type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
+import { type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
 import { expect, onTestFinished, test } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { AT_ONCE, misses, scriptClients, throws } from '../support/scripted-clients.ts';
 
@@ -12,7 +12,7 @@ function settlingPolicy() {
   return { policy: { ...AT_ONCE, settle }, settled };
 }
 
-test.for<{ outcome: Outcome; attempts: number }>([
+test.for<{ outcome: ScriptedOutcome; attempts: number }>([
   { outcome: 'replica_retry', attempts: 2 },
   { outcome: 'primary', attempts: 3 },
   { outcome: 'not_found', attempts: 3 },

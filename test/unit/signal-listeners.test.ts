@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events';
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { expect, test } from 'vitest';
-import { SCRIPTS } from '../support/outcomes.ts';
+import { SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { AT_ONCE, misses, scriptClients, scriptNthAttempt } from '../support/scripted-clients.ts';
 
-test.for<Outcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
+test.for<ScriptedOutcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
   'leaves no listener on the signal when the outcome is %s',
   async (outcome) => {
     const { signal } = new AbortController();

@@ -1,10 +1,10 @@
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { expect, test } from 'vitest';
 import { spanEventsOf } from '../support/in-memory-span.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { AT_ONCE, gives, scriptClients, throws } from '../support/scripted-clients.ts';
 
-test.for<{ outcome: Outcome; attempts: number }>([
+test.for<{ outcome: ScriptedOutcome; attempts: number }>([
   { outcome: 'replica_retry', attempts: 2 },
   { outcome: 'primary', attempts: 3 },
   { outcome: 'not_found', attempts: 3 },

@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { recordReports } from '../support/recorded-reports.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { AT_ONCE, scriptClients } from '../support/scripted-clients.ts';
@@ -26,7 +26,7 @@ afterEach(() => {
   diag.disable();
 });
 
-const observers: { who: string; options: object; outcomes: Outcome[] }[] = [
+const observers: { who: string; options: object; outcomes: ScriptedOutcome[] }[] = [
   {
     who: 'a meter throws',
     options: { meter: meterWith({ createCounter: throwsAtOnce }) },
@@ -67,7 +67,7 @@ const cases = observers.flatMap(({ outcomes, ...observer }) =>
   outcomes.map((outcome) => ({ ...observer, outcome })),
 );
 
-function endOf(outcome: Outcome): PromiseSettledResult<unknown> {
+function endOf(outcome: ScriptedOutcome): PromiseSettledResult<unknown> {
   if (outcome === 'error') return { status: 'rejected', reason: REPLICA_ERROR };
   return { status: 'fulfilled', value: outcome === 'not_found' ? undefined : ROW };
 }

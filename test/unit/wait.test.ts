@@ -1,7 +1,7 @@
-import { type Outcome, withReplicaFallback } from 'kysely-replica-fallback';
+import { withReplicaFallback } from 'kysely-replica-fallback';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
-import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import {
   gives,
   misses,
@@ -44,7 +44,7 @@ test('asks the primary without a second wait', async () => {
   expect(await read).toBe(ROW);
 });
 
-test.for<Outcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
+test.for<ScriptedOutcome>(['replica', 'replica_retry', 'primary', 'not_found', 'error'])(
   'leaves no timer behind when the outcome is %s',
   async (outcome) => {
     const { query, clients } = scriptClients(SCRIPTS[outcome]);

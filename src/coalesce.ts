@@ -1,0 +1,95 @@
+import { type ReplicaQuery, runQuery, untilAborted } from './attempt.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
+
+/** What reads have in common that share a query. */
+type Destination<Client> = Pick<
+  ReplicaFallbackOptions<Client, never>,
+  'primary' | 'operation' | 'coalesceKey'
+>;
+
+/** The latest flight of each kind, by primary: none that has landed, and none that nobody waits for. */
+const flightsByPrimary = new WeakMap<WeakKey, Map<string, Flight<unknown>>>();
+
+/** A query that runs on the primary for all reads that wait for it. */
+class Flight<T> {
+  readonly startedAt: number = performance.now();
+  readonly #landing: Promise<T>;
+  readonly #abandonment = new AbortController();
+  readonly #forget: () => void;
+  #waiting = 0;
+  #hasLanded = false;
+
+  /** @param forget - called when the flight is not to be joined any more */
+  constructor(query: (signal: AbortSignal) => Promise<T>, forget: () => void) {
+    this.#forget = forget;
+    const land = () => {
+      this.#hasLanded = true;
+      forget();
+    };
+    this.#landing = query(this.#abandonment.signal);
+    this.#landing.then(land, land);
+  }
+
+  /** The answer, unless the signal of the read that waits for it aborts. The last one to leave aborts the query. */
+  async answer(signal: AbortSignal | undefined): Promise<T> {
+    this.#waiting++;
+    try {
+      return await untilAborted(this.#landing, signal);
+    } finally {
+      this.#waiting--;
+      if (this.#waiting === 0 && !this.#hasLanded) {
+        this.#forget();
+        this.#abandonment.abort(signal?.reason);
+      }
+    }
+  }
+}
+
+/**
+ * The flight that a read may join. One that started before the read did may have looked before a write that the read has
+ * to see.
+ */
+export function findFlight<Client, T>(
+  { primary, operation, coalesceKey }: Destination<Client>,
+  readStartedAt: number,
+): Flight<T> | undefined {
+  if (coalesceKey === undefined) return undefined;
+  const flight = flightsOf(primary).get(nameOf(operation, coalesceKey));
+  return flight !== undefined && isFor<T>(flight, readStartedAt) ? flight : undefined;
+}
+
+/** Its type is that of the read's query, because reads of one operation and key run the same one. */
+function isFor<T>(flight: Flight<unknown>, readStartedAt: number): flight is Flight<T> {
+  return flight.startedAt > readStartedAt;
+}
+
+/** Starts a query that the reads which follow may join. */
+export function startFlight<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  { primary, operation, coalesceKey = '' }: Destination<Client>,
+): Flight<T> {
+  const flights = flightsOf(primary);
+  const name = nameOf(operation, coalesceKey);
+  const flight: Flight<T> = new Flight(
+    (signal) => runQuery(query, primary, { source: 'primary', signal }),
+    () => {
+      if (flights.get(name) === flight) flights.delete(name);
+    },
+  );
+  flights.set(name, flight);
+  return flight;
+}
+
+function flightsOf(primary: unknown): Map<string, Flight<unknown>> {
+  const client: WeakKey = Object(primary); // itself: every client is an object, or a function
+  let flights = flightsByPrimary.get(client);
+  if (flights === undefined) {
+    flights = new Map();
+    flightsByPrimary.set(client, flights);
+  }
+  return flights;
+}
+
+function nameOf(operation: string | undefined, key: string): string {
+  return JSON.stringify([operation, key]);
+}

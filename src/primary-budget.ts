@@ -1,0 +1,91 @@
+import { InvalidOptionError } from './errors.ts';
+
+/** How much a {@link PrimaryBudget} lets through. */
+export interface PrimaryBudgetOptions {
+  /** How many spills each read pays for, from 0 to 1. Default is `0.2`: at most one read in five spills. */
+  readonly ratio?: number | undefined;
+  /** How many spills a second are let through besides, however few reads there are. Default is `10`. */
+  readonly minPerSecond?: number | undefined;
+}
+
+/** Bounds the load that misses and failures put on the primary. Reads that have the same one share it. */
+export interface PrimaryBudget {
+  /** Called once for each read, when it is known whether it has to spill. */
+  deposit(): void;
+  /** Takes a spill out, or gives `false` when there is none. */
+  withdraw(): boolean;
+}
+
+/**
+ * Creates a token bucket for the option `primaryBudget`: each read puts `ratio` of a token in, time puts in `minPerSecond`
+ * a second, and a spill takes one out. When there is none, the read rejects with `PrimaryBudgetExceededError` at once.
+ *
+ * The bucket starts with a second of `minPerSecond`, at least with one token, and saves up no more than that and what the
+ * reads of the last second or two put in: so when the replica goes down after a quiet day, the day does not count.
+ *
+ * It bounds what one process does. Bypasses, and reads without it, are not its business.
+ *
+ * @throws InvalidOptionError for a `ratio` that is not from 0 to 1, or a `minPerSecond` that is negative or not finite
+ *
+ * @example
+ * ```ts
+ * import { createPrimaryBudget, createReplicaFallback } from 'kysely-replica-fallback';
+ *
+ * const read = createReplicaFallback({
+ *   primary,
+ *   replica,
+ *   primaryBudget: createPrimaryBudget({ ratio: 0.2, minPerSecond: 10 }),
+ * });
+ * ```
+ */
+export function createPrimaryBudget(options: PrimaryBudgetOptions = {}): PrimaryBudget {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionError('options', 'an object', options);
+  }
+  const { ratio = 0.2, minPerSecond = 10 } = options;
+  assertUpTo(1, 'ratio', 'a number from 0 to 1', ratio);
+  assertUpTo(Number.MAX_VALUE, 'minPerSecond', 'a finite number of at least 0', minPerSecond);
+
+  const reserve = ratio + minPerSecond === 0 ? 0 : Math.max(1, minPerSecond);
+  let tokens = reserve;
+  let filledAt = performance.now();
+  /** What reads have put in since `countedFrom`, and what they put in a second before. */
+  let paid = 0;
+  let countedFrom = filledAt;
+  let paidBefore = 0;
+
+  return {
+    // Part of every hit, and so without the clock.
+    deposit() {
+      tokens += ratio;
+      paid += ratio;
+    },
+    withdraw() {
+      const now = performance.now();
+      tokens += secondsBetween(filledAt, now) * minPerSecond;
+      filledAt = now;
+      const seconds = secondsBetween(countedFrom, now);
+      if (seconds >= 1) {
+        paidBefore = paid / seconds;
+        paid = 0;
+        countedFrom = now;
+      }
+      tokens = Math.min(tokens, reserve + paidBefore + paid);
+      if (tokens < ONE) return false;
+      tokens -= 1;
+      return true;
+    },
+  };
+}
+
+/** Ten times 0.1 is a little less than 1. */
+const ONE = 1 - 1e-9;
+
+function secondsBetween(start: number, end: number): number {
+  return (end - start) / 1000;
+}
+
+function assertUpTo(highest: number, option: string, expected: string, given: unknown): void {
+  if (typeof given === 'number' && given >= 0 && given <= highest) return;
+  throw new InvalidOptionError(option, expected, given);
+}

@@ -1,0 +1,233 @@
+import {
+  createPrimaryBudget,
+  InvalidOptionError,
+  type PrimaryBudget,
+  PrimaryBudgetExceededError,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../support/fake-clock.ts';
+import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
+import { spanEventsOf } from '../support/in-memory-span.ts';
+import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
+import {
+  type Answer,
+  gives,
+  misses,
+  type Script,
+  scriptClients,
+  throws,
+} from '../support/scripted-clients.ts';
+
+beforeEach(stopTheClock);
+
+/** How many of so many reads in a row may spill, when each of them wants to. */
+function spill(budget: PrimaryBudget, reads: number): number {
+  let spills = 0;
+  for (let i = 0; i < reads; i++) {
+    budget.deposit();
+    if (budget.withdraw()) spills++;
+  }
+  return spills;
+}
+
+/** How many spills there are in it. */
+function drain(budget: PrimaryBudget): number {
+  let spills = 0;
+  while (budget.withdraw()) spills++;
+  return spills;
+}
+
+/** A budget that has nothing left. */
+function emptyBudget(): PrimaryBudget {
+  return createPrimaryBudget({ ratio: 0, minPerSecond: 0 });
+}
+
+test('lets a fifth of the reads spill, and ten at once, by default', () => {
+  expect(spill(createPrimaryBudget(), 1000)).toBe(10 + 200);
+});
+
+test.for([0.1, 0.2, 0.25, 0.3, 0.7, 1])('lets %f of the reads spill', (ratio) => {
+  const budget = createPrimaryBudget({ ratio, minPerSecond: 0 });
+  expect(budget.withdraw()).toBe(true); // which it starts with
+
+  expect(spill(budget, 1000)).toBe(1000 * ratio);
+});
+
+test('lets as many a second spill as it says, however few reads there are', () => {
+  const budget = createPrimaryBudget({ ratio: 0, minPerSecond: 4 });
+  expect(spill(budget, 100)).toBe(4);
+
+  vi.advanceTimersByTime(249);
+  expect(spill(budget, 100)).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(spill(budget, 100)).toBe(1);
+  vi.advanceTimersByTime(1000);
+  expect(spill(budget, 100)).toBe(4);
+});
+
+test('saves up what the reads of a second put in, however long nothing spills', () => {
+  const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
+
+  for (let second = 0; second < 3600; second++) {
+    for (let i = 0; i < 10; i++) budget.deposit();
+    vi.advanceTimersByTime(1000);
+  }
+
+  expect(drain(budget)).toBe(4 + 5);
+});
+
+test('forgets the reads of the second before the last', () => {
+  const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
+  for (let i = 0; i < 100; i++) budget.deposit();
+  vi.advanceTimersByTime(1000);
+  expect(budget.withdraw()).toBe(true);
+
+  vi.advanceTimersByTime(1000);
+
+  expect(drain(budget)).toBe(4);
+});
+
+test('lets the reads of one moment pay for the misses among them', () => {
+  const budget = createPrimaryBudget({ ratio: 0.2, minPerSecond: 0 });
+
+  for (let i = 0; i < 100; i++) budget.deposit();
+
+  expect(drain(budget)).toBe(1 + 20);
+});
+
+test('lets a second with less than one spill save up for one', () => {
+  const budget = createPrimaryBudget({ ratio: 0, minPerSecond: 0.5 });
+  expect(spill(budget, 10)).toBe(1);
+
+  vi.advanceTimersByTime(1000);
+  expect(spill(budget, 10)).toBe(0);
+  vi.advanceTimersByTime(1000);
+  expect(spill(budget, 10)).toBe(1);
+});
+
+test('lets nothing spill when both are 0', () => {
+  expect(spill(emptyBudget(), 10)).toBe(0);
+});
+
+test.for([
+  { bad: { ratio: 1.1 }, message: 'Expected `ratio` to be a number from 0 to 1, got 1.1.' },
+  { bad: { ratio: -0.1 }, message: 'Expected `ratio` to be a number from 0 to 1, got -0.1.' },
+  { bad: { ratio: '20%' }, message: 'Expected `ratio` to be a number from 0 to 1, got "20%".' },
+  { bad: { ratio: Number.NaN }, message: 'Expected `ratio` to be a number from 0 to 1, got NaN.' },
+  {
+    bad: { minPerSecond: -1 },
+    message: 'Expected `minPerSecond` to be a finite number of at least 0, got -1.',
+  },
+  {
+    bad: { minPerSecond: Infinity },
+    message: 'Expected `minPerSecond` to be a finite number of at least 0, got Infinity.',
+  },
+  { bad: null, message: 'Expected `options` to be an object, got null.' },
+])('says: $message', ({ bad, message }) => {
+  const create = () => createPrimaryBudget(bad as never);
+
+  expect(create).toThrow(InvalidOptionError);
+  expect(create).toThrow(message);
+});
+
+const isUnavailable = (error: unknown): boolean => error === REPLICA_ERROR;
+
+test.for<{ what: string; replica: Answer; cause: unknown }>([
+  { what: 'the error of a failure', replica: throws(REPLICA_ERROR), cause: REPLICA_ERROR },
+  { what: 'the answer that was a miss', replica: misses, cause: { ok: true, value: undefined } },
+])('rejects at once, with $what, when the budget is used up', async ({ replica, cause }) => {
+  const { query, asked, clients } = scriptClients({ replica: [replica] });
+  const { meter, collect } = inMemoryMetrics();
+  const { reports, onOutcome } = recordReports();
+  const logger = recordingLogger();
+  const options = { meter, logger, onOutcome, retryMs: 0, isUnavailable };
+  let error: unknown;
+
+  const events = await spanEventsOf(async () => {
+    const read = withReplicaFallback(query, {
+      ...clients,
+      ...options,
+      primaryBudget: emptyBudget(),
+    });
+    error = await read.catch((reason: unknown) => reason);
+  });
+
+  expect(error).toBeInstanceOf(PrimaryBudgetExceededError);
+  expect(error).toMatchObject({ name: 'PrimaryBudgetExceededError', cause });
+  expect(asked).toEqual(['replica as replica']);
+
+  const { 'replica_fallback.reads': reads, ...others } = await collect();
+  expect(reads?.points).toEqual([[{ outcome: 'rejected' }, 1]]);
+  expect(Object.keys(others)).toEqual(['replica_fallback.recovery.duration']);
+  expect(events).toMatchObject([{ attributes: { outcome: 'rejected', attempts: 1 } }]);
+  expect(reports).toMatchObject([
+    { outcome: 'rejected', attempts: 1, failedDuring: 'replica', error },
+  ]);
+  expect(logger.lines).toMatchObject([{ level: 'error' }]);
+});
+
+test('passes on an error of the replica that was a miss, as the cause', async () => {
+  const { query, clients } = scriptClients({ replica: [throws(REPLICA_ERROR)] });
+  const options = { ...clients, retryMs: 0, isMiss: () => true, primaryBudget: emptyBudget() };
+
+  const error: unknown = await withReplicaFallback(query, options).catch((reason) => reason);
+
+  expect((error as Error).cause).toBe(REPLICA_ERROR);
+});
+
+test.for<{ what: string; script: Script; options?: object }>([
+  { what: 'a hit', script: { replica: [gives(ROW)] } },
+  { what: 'a hit after the wait', script: { replica: [misses, gives(ROW)] } },
+  { what: 'an error', script: { replica: [throws(REPLICA_ERROR)] } },
+  { what: 'a bypass', script: { primary: [gives(ROW)] }, options: { enabled: false } },
+])('takes nothing out for $what', async ({ script, options }) => {
+  const { query, clients } = scriptClients(script);
+  const budget = createPrimaryBudget({ ratio: 0, minPerSecond: 1 });
+  const retryMs = { delays: () => [0] };
+  const read = withReplicaFallback(query, {
+    ...clients,
+    ...options,
+    retryMs,
+    primaryBudget: budget,
+  });
+
+  read.catch(() => {});
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(drain(budget)).toBe(1);
+});
+
+test('shares one budget between all reads that have it', async () => {
+  const primaryBudget = createPrimaryBudget({ ratio: 0.2, minPerSecond: 0 });
+  const outcomes = { replica: 0, primary: 0, rejected: 0 };
+  const read = async (replica: Answer) => {
+    const { query, clients } = scriptClients({ replica: [replica], primary: [gives(ROW)] });
+    await withReplicaFallback(query, {
+      ...clients,
+      retryMs: 0,
+      primaryBudget,
+      onOutcome: ({ outcome }) => void outcomes[outcome as keyof typeof outcomes]++,
+    }).catch(() => {});
+  };
+
+  await Promise.all(Array.from({ length: 80 }, () => read(gives(ROW))));
+  await Promise.all(Array.from({ length: 20 }, () => read(misses)));
+  expect(outcomes).toEqual({ replica: 80, primary: 20, rejected: 0 });
+
+  // One is left, that it started with, and five more reads pay for another one.
+  await Promise.all(Array.from({ length: 5 }, () => read(misses)));
+  expect(outcomes).toEqual({ replica: 80, primary: 20 + 2, rejected: 3 });
+});
+
+test.for([null, {}, 0.2, { deposit() {} }])('refuses %o for `primaryBudget`', async (bad) => {
+  const { query, clients } = scriptClients({});
+  const options = { ...clients, primaryBudget: bad as never };
+
+  await expect(withReplicaFallback(query, options)).rejects.toMatchObject({
+    option: 'primaryBudget',
+    given: bad,
+  });
+});

@@ -1,0 +1,184 @@
+import { getEventListeners } from 'node:events';
+import { ReplicaTimeoutError, withReplicaFallback } from 'kysely-replica-fallback';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../support/fake-clock.ts';
+import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
+import { recordReports } from '../support/recorded-reports.ts';
+import {
+  type Answer,
+  AT_ONCE,
+  gives,
+  misses,
+  scriptClients,
+  slowly,
+  throws,
+} from '../support/scripted-clients.ts';
+import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
+
+beforeEach(stopTheClock);
+
+const neverAnswers: Answer = () => new Promise(() => {});
+
+test('goes to the primary at once when the replica takes too long, and not a millisecond before', async () => {
+  const { query, asked, clients } = scriptClients({
+    replica: [neverAnswers],
+    primary: [gives(ROW)],
+  });
+  const { reports, onOutcome } = recordReports();
+  const read = withReplicaFallback(query, { ...clients, replicaTimeoutMs: 100, onOutcome });
+
+  await vi.advanceTimersByTimeAsync(99);
+  expect(asked).toEqual(['replica as replica']);
+  await vi.advanceTimersByTimeAsync(1);
+
+  expect(await read).toBe(ROW);
+  expect(asked).toEqual(['replica as replica', 'primary as primary']);
+  expect(reports).toMatchObject([{ outcome: 'primary', attempts: 2, durationMs: 100 }]);
+  expect(reports[0]?.replicaError).toBeInstanceOf(ReplicaTimeoutError);
+  expect(reports[0]?.replicaError).toMatchObject({
+    name: 'ReplicaTimeoutError',
+    message: 'The replica did not answer within 100 ms.',
+    timeoutMs: 100,
+  });
+});
+
+test('bounds each attempt on a replica, and not the wait between them', async () => {
+  const { query, clients } = scriptClients({ replica: [misses, neverAnswers], primary: [misses] });
+  const { reports, onOutcome } = recordReports();
+  const retryMs = { min: 150, max: 150 };
+  const read = withReplicaFallback(query, {
+    ...clients,
+    replicaTimeoutMs: 100,
+    retryMs,
+    onOutcome,
+  });
+
+  await vi.advanceTimersByTimeAsync(250);
+  await read;
+
+  expect(reports).toMatchObject([{ outcome: 'not_found', attempts: 3, durationMs: 250 }]);
+});
+
+test('does not bound the primary', async () => {
+  const { query, clients } = scriptClients({ replica: [misses], primary: [slowly(500, ROW)] });
+  const options = { ...clients, replicaTimeoutMs: 100, retryMs: 0 };
+  const read = withReplicaFallback(query, options);
+
+  await vi.advanceTimersByTimeAsync(500);
+
+  expect(await read).toBe(ROW);
+});
+
+test('asks the next replica when one takes too long', async () => {
+  const replica = [{ name: 'a' }, { name: 'b' }];
+  const asked: string[] = [];
+  const read = withReplicaFallback(
+    async (db) => {
+      asked.push(db.name);
+      return asked.length === 1 ? new Promise(() => {}) : ROW;
+    },
+    { primary: { name: 'primary' }, replica, replicaTimeoutMs: 100 },
+  );
+
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect(await read).toBe(ROW);
+  expect(asked.toSorted()).toEqual(['a', 'b']);
+});
+
+test('is not for `isUnavailable` to decide', async () => {
+  const { query, clients } = scriptClients({ replica: [neverAnswers], primary: [gives(ROW)] });
+  const options = { ...clients, replicaTimeoutMs: 100, isUnavailable: () => false };
+  const read = withReplicaFallback(query, options);
+
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect(await read).toBe(ROW);
+});
+
+test('aborts the signal of the attempt that takes too long, and of no other', async () => {
+  const signals: AbortSignal[] = [];
+  const { query, clients } = scriptClients({ replica: [neverAnswers], primary: [misses] });
+  const { reports, onOutcome } = recordReports();
+  const read = withReplicaFallback(
+    (db, attempt) => {
+      if (attempt.signal !== undefined) signals.push(attempt.signal);
+      return query(db, attempt);
+    },
+    { ...clients, replicaTimeoutMs: 100, onOutcome },
+  );
+
+  await vi.advanceTimersByTimeAsync(100);
+  await read;
+
+  expect(signals).toHaveLength(1);
+  expect(signals[0]?.reason).toBe(reports[0]?.replicaError);
+});
+
+test.for([
+  { what: 'fails late', answer: () => new Promise((_, fail) => setTimeout(fail, 200)) },
+  {
+    what: 'fails with an error of its own when it is aborted',
+    answer: ({ signal }) =>
+      new Promise((_, fail) => {
+        signal!.addEventListener('abort', () => fail(REPLICA_ERROR), { once: true });
+      }),
+  },
+] satisfies { what: string; answer: Answer }[])(
+  'leaves a query that $what behind without an unhandled rejection',
+  async ({ answer }) => {
+    const { query, clients } = scriptClients({ replica: [answer], primary: [gives(ROW)] });
+
+    const unhandled = await unhandledRejectionsOf(async () => {
+      const read = withReplicaFallback(query, { ...clients, replicaTimeoutMs: 100 });
+      await vi.advanceTimersByTimeAsync(200);
+      vi.useRealTimers();
+      expect(await read).toBe(ROW);
+    });
+
+    expect(unhandled).toEqual([]);
+  },
+);
+
+test.for([
+  { when: 'the replica has the row', script: { replica: [gives(ROW)] } },
+  { when: 'the replica throws', script: { replica: [throws(REPLICA_ERROR)] } },
+  {
+    when: 'the primary has the row',
+    script: { replica: [misses, misses], primary: [gives(ROW)] },
+  },
+])('leaves no timer and no listener when $when', async ({ script }) => {
+  const { signal } = new AbortController();
+  const { query, clients } = scriptClients(script);
+  const options = { ...clients, signal, replicaTimeoutMs: 100, retryMs: AT_ONCE };
+
+  const read = withReplicaFallback(query, options).catch(() => {});
+  await vi.advanceTimersByTimeAsync(0);
+  await read;
+
+  expect(vi.getTimerCount()).toBe(0);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+test("passes the abort of the caller's signal on to the attempt, and leaves nothing", async () => {
+  const controller = new AbortController();
+  let attempt: AbortSignal | undefined;
+  const { query, asked, clients } = scriptClients({
+    replica: [
+      (context) => {
+        attempt = context.signal;
+        return new Promise(() => {});
+      },
+    ],
+  });
+  const { signal } = controller;
+  const read = withReplicaFallback(query, { ...clients, signal, replicaTimeoutMs: 100 });
+
+  controller.abort('no longer needed');
+
+  await expect(read).rejects.toBe('no longer needed');
+  expect(attempt?.reason).toBe('no longer needed');
+  expect(asked).toHaveLength(1);
+  expect(vi.getTimerCount()).toBe(0);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
