@@ -5,6 +5,7 @@ import { startDistance } from './distance.ts';
 import { benchHit } from './hit.ts';
 import { benchLoopback } from './loopback.ts';
 import { benchSnapshotsSince } from './snapshots-since.ts';
+import { benchSpills } from './spills.ts';
 
 await benchHit();
 
@@ -14,6 +15,7 @@ await using primary = connect(cluster.primary.connectionString);
 await using replica = connect(standby.connectionString);
 console.log(`\n${cluster.description}`);
 await benchLoopback(primary.withTables(), replica.withTables(), () => standby.waitForReplay());
+await benchSpills(primary.withTables(), replica.withTables(), standby);
 await using distance = await startDistance(cluster.primary.connectionString, 1);
 await using distant = connect(distance.connectionString);
 await benchSnapshotsSince(primary.withTables(), distant.withTables());

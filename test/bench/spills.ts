@@ -1,0 +1,137 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Kysely, sql } from 'kysely';
+import {
+  createPrimaryBudget,
+  createReplicaFallback,
+  type Outcome,
+  type PrimaryBudget,
+} from 'kysely-replica-fallback';
+import type { Replica } from 'kysely-replica-fallback/testing';
+
+interface Database {
+  parcels: { id: number };
+}
+
+const READS = 10_000;
+const KEYS = READS / 100;
+const DEADLINE_MS = 15_000;
+const ROUNDS = 3;
+
+/**
+ * What all reads at once cost the primary when a standby has none of the rows: as they are, within a budget, and when
+ * those of one key share their query.
+ *
+ * @throws Error when a bound that the package promises is exceeded
+ */
+export async function benchSpills(
+  primary: Kysely<Database>,
+  replica: Kysely<Database>,
+  standby: Replica,
+): Promise<void> {
+  await sql`create table parcels (id int primary key)`.execute(primary);
+  await standby.waitForReplay();
+  await standby.pauseReplay();
+  await sql`insert into parcels select generate_series(0, ${KEYS - 1})`.execute(primary);
+
+  const candidates = [
+    { what: 'no bound' },
+    { what: 'a budget of 20 % and 10/s', budget: createPrimaryBudget() },
+    { what: 'one `coalesceKey` per 100 reads', coalesce: true },
+    { what: 'the same, on a primary that takes 100 ms', coalesce: true, primarySeconds: 0.1 },
+  ];
+  const rows = [];
+  for (const { what, ...bounds } of candidates) {
+    const storms: Storm[] = [];
+    while (storms.length < ROUNDS) storms.push(await storm(primary, replica, bounds));
+    rows.push({ reads: what, ...summarize(storms) });
+  }
+  await standby.resumeReplay();
+
+  console.log(`\n${READS} reads at once that all miss on the standby: means of ${ROUNDS} times\n`);
+  console.table(rows);
+}
+
+interface Bounds {
+  readonly budget?: PrimaryBudget;
+  readonly coalesce?: boolean;
+  readonly primarySeconds?: number;
+}
+
+interface Storm {
+  readonly outcomes: Partial<Record<Outcome, number>>;
+  readonly queries: number;
+  readonly seconds: number;
+  readonly heapMb: number;
+}
+
+async function storm(
+  primary: Kysely<Database>,
+  replica: Kysely<Database>,
+  { budget, coalesce = false, primarySeconds = 0 }: Bounds,
+): Promise<Storm> {
+  const outcomes: Storm['outcomes'] = {};
+  const running = new Map<number, number>();
+  let queries = 0;
+  const read = createReplicaFallback({
+    primary,
+    replica,
+    operation: 'parcel_by_id',
+    primaryBudget: budget,
+    onOutcome({ outcome }) {
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    },
+  });
+  const start = performance.now();
+  await Promise.allSettled(
+    Array.from({ length: READS }, (_, n) => {
+      const id = n % KEYS;
+      return read(
+        async (db, { source, signal }) => {
+          const find = db.selectFrom('parcels').selectAll().where('id', '=', id);
+          if (source !== 'primary') return find.executeTakeFirst({ signal });
+          queries++;
+          running.set(id, (running.get(id) ?? 0) + 1);
+          if (coalesce && running.get(id) !== 1) throw new Error('Two queries ran for one key.');
+          const row = await find
+            .where(sql<boolean>`pg_sleep(${primarySeconds}) is not null`)
+            .executeTakeFirst({ signal });
+          running.set(id, (running.get(id) ?? 0) - 1);
+          return row;
+        },
+        {
+          signal: AbortSignal.timeout(DEADLINE_MS),
+          ...(coalesce && { coalesceKey: String(id) }),
+        },
+      );
+    }),
+  );
+  const seconds = (performance.now() - start) / 1000;
+
+  if (outcomes.error !== undefined) throw new Error(`${outcomes.error} reads ended in an error.`);
+  const bound = 0.2 * READS + 10 * (seconds + 1);
+  if (budget !== undefined && queries > bound) {
+    throw new Error(`${queries} queries on the primary, and the budget is ${bound}.`);
+  }
+  return { outcomes, queries, seconds, heapMb: usedHeapMb() };
+}
+
+function summarize(storms: readonly Storm[]): object {
+  const total = (of: (each: Storm) => number) => storms.reduce((sum, each) => sum + of(each), 0);
+  return {
+    'primary queries': Math.round(total(({ queries }) => queries) / storms.length),
+    served: Math.round(total(({ outcomes }) => outcomes.primary ?? 0) / storms.length),
+    rejected: Math.round(total(({ outcomes }) => outcomes.rejected ?? 0) / storms.length),
+    [`longest of ${DEADLINE_MS / 1000} s`]: Math.max(
+      ...storms.map(({ seconds }) => seconds),
+    ).toFixed(1),
+    'heap after the first, MB': storms[0]?.heapMb.toFixed(1),
+    'after the last': storms.at(-1)?.heapMb.toFixed(1),
+  };
+}
+
+function usedHeapMb(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed / 1024 ** 2;
+}
