@@ -84,88 +84,69 @@ export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): 
   const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
     options;
   assert(isClient(primary), 'primary', 'a database client', primary);
-  assert(replica === undefined || isClient(replica), 'replica', 'a database client', replica);
-  if (Array.isArray(replica)) {
-    for (const [index, client] of replica.entries()) {
-      assert(isClient(client), `replica[${index}]`, 'a database client', client);
-    }
+  if (replica !== undefined) assertReplica(replica);
+  if (transaction !== undefined) {
+    assert(isClient(transaction), 'transaction', 'a transaction', transaction);
   }
-  assert(
-    transaction === undefined || isClient(transaction),
-    'transaction',
-    'a transaction',
-    transaction,
-  );
-  assert(enabled === undefined || typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
-  assert(isMiss === undefined || typeof isMiss === 'function', 'isMiss', 'a function', isMiss);
-  assert(
-    isUnavailable === undefined || typeof isUnavailable === 'function',
-    'isUnavailable',
-    'a function',
-    isUnavailable,
-  );
-  assert(
-    signal === undefined || (isObject(signal) && 'aborted' in signal),
-    'signal',
-    'an AbortSignal',
-    signal,
-  );
+  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
+  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
   if (retryMs !== undefined) assertRetryMs(retryMs);
+  if (signal !== undefined) {
+    assert(isObject(signal) && 'aborted' in signal, 'signal', 'an AbortSignal', signal);
+  }
   assertBounds(options);
   assertTelemetry(options);
 }
 
+function assertReplica(replica: unknown): void {
+  assert(isClient(replica), 'replica', 'a database client', replica);
+  if (!Array.isArray(replica)) return;
+  for (const [index, client] of replica.entries()) {
+    assert(isClient(client), `replica[${index}]`, 'a database client', client);
+  }
+}
+
 function assertBounds(options: ReplicaFallbackOptions<unknown, never>): void {
   const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
-  assert(
-    replicaTimeoutMs === undefined || (isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0),
-    'replicaTimeoutMs',
-    `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`,
-    replicaTimeoutMs,
-  );
-  assert(
-    primaryBudget === undefined || hasMethods(primaryBudget, 'deposit', 'withdraw'),
-    'primaryBudget',
-    'a budget, by `createPrimaryBudget()`',
-    primaryBudget,
-  );
-  assert(coalesceKey === undefined || isName(coalesceKey), 'coalesceKey', A_NAME, coalesceKey);
-  assert(
-    coalesceKey === undefined || operation !== undefined,
-    'operation',
-    'given, as `coalesceKey` is',
-    operation,
-  );
+  if (replicaTimeoutMs !== undefined) {
+    const isValid = isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0;
+    assert(isValid, 'replicaTimeoutMs', A_TIME_LIMIT, replicaTimeoutMs);
+  }
+  if (primaryBudget !== undefined) {
+    const isValid = hasMethods(primaryBudget, 'deposit', 'withdraw');
+    assert(isValid, 'primaryBudget', 'a budget, by `createPrimaryBudget()`', primaryBudget);
+  }
+  if (coalesceKey !== undefined) {
+    assert(isName(coalesceKey), 'coalesceKey', A_NAME, coalesceKey);
+    assert(operation !== undefined, 'operation', 'given, as `coalesceKey` is', operation);
+  }
 }
 
 function assertTelemetry(options: ReplicaFallbackOptions<unknown, never>): void {
   const { operation, meter, missCounter, logger, onOutcome } = options;
-  assert(operation === undefined || isName(operation), 'operation', A_NAME, operation);
-  assert(missCounter === undefined || isName(missCounter), 'missCounter', A_NAME, missCounter);
-  assert(
-    meter === undefined || hasMethods(meter, 'createCounter', 'createHistogram'),
-    'meter',
-    'an OpenTelemetry Meter',
-    meter,
-  );
-  assert(
-    logger === undefined || hasMethods(logger, 'warn', 'error'),
-    'logger',
-    'an object with the methods `warn` and `error`',
-    logger,
-  );
-  assert(
-    onOutcome === undefined || typeof onOutcome === 'function',
-    'onOutcome',
-    'a function',
-    onOutcome,
-  );
+  if (operation !== undefined) assert(isName(operation), 'operation', A_NAME, operation);
+  if (missCounter !== undefined) assert(isName(missCounter), 'missCounter', A_NAME, missCounter);
+  if (meter !== undefined) {
+    const isValid = hasMethods(meter, 'createCounter', 'createHistogram');
+    assert(isValid, 'meter', 'an OpenTelemetry Meter', meter);
+  }
+  if (logger !== undefined) {
+    const isValid = hasMethods(logger, 'warn', 'error');
+    assert(isValid, 'logger', 'an object with the methods `warn` and `error`', logger);
+  }
+  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
 }
 
+const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
 const A_NAME = 'a string that is not empty';
 
 function assert(valid: boolean, option: string, expected: string, given: unknown): void {
   if (!valid) throw new InvalidOptionError(option, expected, given);
+}
+
+function assertFunction(option: string, given: unknown): void {
+  assert(typeof given === 'function', option, 'a function', given);
 }
 
 function isName(value: unknown): boolean {
