@@ -30,6 +30,7 @@ import { isWatched, reportHit, reportRead } from './telemetry.ts';
  * @returns what the query resolves with on the client that served the read
  * @throws whatever the query throws there, the same object
  * @throws `signal.reason` as soon as `signal` aborts
+ * @throws {@link PrimaryBudgetExceededError} when the primary would have to be asked, and `primaryBudget` has no spill left
  * @throws {@link InvalidOptionError} for an option, or a query, that is not what it has to be
  *
  * @example
