@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import {
+  createPrimaryBudget,
   createReplicaFallback,
   type MissClassifier,
   withReplicaFallback,
@@ -55,6 +56,17 @@ test('a classifier of another type does not compile', () => {
 test('a classifier that is async does not compile', () => {
   // @ts-expect-error a promise is not a boolean
   void withReplicaFallback(async () => 'x', { primary, isMiss: async () => true });
+});
+
+test('a bound of another type does not compile', () => {
+  // @ts-expect-error a number of milliseconds
+  void withReplicaFallback(async () => 1, { primary, replicaTimeoutMs: '500' });
+  // @ts-expect-error the options of a budget are not the budget
+  void withReplicaFallback(async () => 1, { primary, primaryBudget: { ratio: 0.2 } });
+  // @ts-expect-error a key is a string
+  void withReplicaFallback(async () => 1, { primary, operation: 'one', coalesceKey: 1 });
+  // @ts-expect-error `ratio` is meant
+  createPrimaryBudget({ ratios: 0.2 });
 });
 
 test('a retry delay without a `max` does not compile', () => {
