@@ -11,7 +11,7 @@ interface Database {
 }
 
 /** A real Kysely on a driver that finds no rows, ever. */
-export function dummyKysely(): Kysely<Database> {
+export function dummyKysely<DB = Database>(): Kysely<DB> {
   return new Kysely({
     dialect: {
       createAdapter: () => new PostgresAdapter(),

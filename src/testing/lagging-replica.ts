@@ -1,0 +1,129 @@
+import { AliasNode, IdentifierNode, type Kysely, sql } from 'kysely';
+import { freezeTables, type FrozenTables } from './frozen-tables.ts';
+import { Lag, lagPlugin, type LaggingReplicaAnswer } from './lag.ts';
+import { type LaggingReplicaOptions, resolveLag } from './lagging-replica-options.ts';
+import type { Substitute } from './substitute-tables.ts';
+import { type TableName, tableNode } from './table-name.ts';
+
+/** A stand-in for a replica, some tables of which lag. */
+export interface LaggingReplica<DB> extends AsyncDisposable {
+  /** For `replica`: the client that it was made from, on which the tables lag, and which refuses writes. */
+  readonly db: Kysely<DB>;
+  /**
+   * What the answers to queries of the tables showed since the lag began, oldest first: `['lagging', 'caught_up']`. A
+   * query that failed has no answer. A stream has one, with its first rows.
+   */
+  readonly answers: readonly LaggingReplicaAnswer[];
+  /**
+   * Whether a query has read the tables since the lag began. A test of lag in which it is `false` proves nothing: the
+   * code did not ask the replica, or not in a way in which the stand-in can lag.
+   */
+  wasRead(): boolean;
+  /** From here on the tables are empty, until the lag is over again. That is how it begins. */
+  hide(): void;
+  /**
+   * From when this resolves, the tables show the rows that they have now, until the lag is over again: rows that are
+   * added are missing, and others are stale. Copies the tables, so that they must not be written to meanwhile, and
+   * `release()` is needed. PostgreSQL, SQLite and MySQL only.
+   *
+   * @throws the database's error when a copy cannot be made; then the lag is what it was
+   */
+  freeze(): Promise<void>;
+  /** From here on the tables are as they are. */
+  catchUp(): void;
+  /** Catches up, and drops the copies of `freeze()`. Without one there is nothing to drop. Ends no connection. */
+  release(): Promise<void>;
+}
+
+/**
+ * A stand-in for a replica that lags, for fast tests of code that reads with `withReplicaFallback`, over any Kysely
+ * instance; the primary's will do. It rewrites queries: where one reads a table that lags, it reads no row instead, or
+ * a frozen copy. So joins, subqueries, aggregates and common table expressions come out as they would on a replica.
+ *
+ * The lag begins at once, and with empty tables. It is over when `catchUp()` is called, or when `catchUpAfterAttempts`
+ * or `catchUpAfterMs` say so, whichever is first; `hide()` and `freeze()` begin another one.
+ *
+ * What it cannot do is left to `startReplicationCluster`:
+ *
+ * - It does not see into raw SQL. Give it `${sql.table('orders')} as o`; a bare `from orders` is an error. Nor does it see
+ *   into views and functions, nor a query that was compiled on another client.
+ * - A table is known by the name that queries write. One in another schema is another one: give it
+ *   `client.withSchema(…)`, or the table as `'schema.table'`. `withoutPlugins()` takes the lag away.
+ * - It refuses writes, DDL and locks like `for update`, with an error whose `code` is `25006`, as a standby does; but
+ *   not those that hide in raw SQL or in functions.
+ * - What lags is no base table, so PostgreSQL does not let the key of a `group by` stand for the other columns of it.
+ *
+ * @throws InvalidOptionError for an argument that is not what it has to be
+ *
+ * @example
+ * ```ts
+ * import { Kysely, PostgresDialect } from 'kysely';
+ * import { withReplicaFallback } from 'kysely-replica-fallback';
+ * import { laggingReplica } from 'kysely-replica-fallback/testing';
+ * import { Pool } from 'pg';
+ *
+ * interface Database {
+ *   orders: { id: string; status: string };
+ * }
+ *
+ * const pool = new Pool({ connectionString: process.env.DATABASE_URL });
+ * const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+ * await db.insertInto('orders').values({ id: 'o1', status: 'paid' }).execute();
+ *
+ * const replica = laggingReplica(db, { tables: ['orders'], catchUpAfterAttempts: 1 });
+ * const order = await withReplicaFallback(
+ *   (client) => client.selectFrom('orders').selectAll().where('id', '=', 'o1').executeTakeFirst(),
+ *   { primary: db, replica: replica.db },
+ * );
+ * console.log(order); // { id: 'o1', status: 'paid' }
+ * console.log(replica.answers); // ['lagging', 'caught_up']
+ * ```
+ */
+export function laggingReplica<DB>(
+  client: Kysely<DB>,
+  options: LaggingReplicaOptions<NoInfer<DB>>,
+): LaggingReplica<DB> {
+  const { tables, end } = resolveLag(client, options);
+  const hidden = tables.map(hideTable);
+  let lag = new Lag(hidden, end);
+  let frozen: FrozenTables | undefined;
+
+  const thaw = async (next?: FrozenTables) => {
+    const last = frozen;
+    frozen = next;
+    await last?.[Symbol.asyncDispose]();
+  };
+  const release = async () => {
+    lag.catchUp();
+    await thaw();
+  };
+
+  return {
+    db: client.withPlugin(lagPlugin(() => lag)),
+    get answers() {
+      return lag.answers;
+    },
+    wasRead: () => lag.wasRead,
+    hide() {
+      lag = new Lag(hidden, end);
+    },
+    async freeze() {
+      const next = await freezeTables(client, tables);
+      lag = new Lag(next.substitutes, end);
+      await thaw(next);
+    },
+    catchUp: () => lag.catchUp(),
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+/**
+ * `1 = 0`, because not every database knows `false`. The alias is for a subquery that was built on the stand-in: it comes
+ * twice, alone and in the query around it, and not every database takes a source without one.
+ */
+function hideTable(table: TableName): Substitute {
+  const source = AliasNode.create(tableNode(table), IdentifierNode.create(table.name));
+  const empty = sql`(select * from ${{ toOperationNode: () => source }} where 1 = 0)`;
+  return { table, source: empty.toOperationNode() };
+}

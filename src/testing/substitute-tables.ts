@@ -1,0 +1,136 @@
+import {
+  AliasNode,
+  type FromNode,
+  IdentifierNode,
+  type JoinNode,
+  type OperationNode,
+  OperationNodeTransformer,
+  type QueryId,
+  type RawNode,
+  type RootOperationNode,
+  type SelectQueryNode,
+  TableNode,
+  type WithNode,
+} from 'kysely';
+import { refuseRawSql, refuseWrite } from './refuse.ts';
+import { keyOf, nameOf, type TableName, tableNode } from './table-name.ts';
+
+/** What a query reads instead of a table. */
+export interface Substitute {
+  readonly table: TableName;
+  readonly source: OperationNode;
+}
+
+export interface Substituted {
+  readonly node: RootOperationNode;
+  /** Whether the query reads one of the tables. */
+  readonly touched: boolean;
+}
+
+/**
+ * Lets a query read substitutes for some tables, under the names of the tables, so that everything else in it stays as
+ * it is. Refuses what a standby refuses, and raw SQL that reads one of the tables, which cannot be changed.
+ */
+export function substituteTables(
+  node: RootOperationNode,
+  substitutes: readonly Substitute[],
+): Substituted {
+  const transformer = new TableSubstituter(substitutes);
+  const substituted = transformer.transformNode(node);
+  return { node: substituted, touched: transformer.touched };
+}
+
+class TableSubstituter extends OperationNodeTransformer {
+  touched = false;
+  readonly #substitutes: readonly Substitute[];
+  readonly #sources: ReadonlyMap<string, OperationNode>;
+  /** The common table expressions that are in scope: there, a name is theirs. */
+  #expressions: readonly string[] = [];
+
+  constructor(substitutes: readonly Substitute[]) {
+    super();
+    this.#substitutes = substitutes;
+    this.#sources = new Map(substitutes.map(({ table, source }) => [keyOf(table), source]));
+  }
+
+  protected override transformNodeImpl<T extends OperationNode>(node: T, queryId?: QueryId): T {
+    refuseWrite(node, this.nodeStack.length === 1);
+    return super.transformNodeImpl(node, queryId);
+  }
+
+  protected override transformFrom(node: FromNode, queryId?: QueryId): FromNode {
+    return { ...node, froms: node.froms.map((from) => this.#transformSource(from, queryId)) };
+  }
+
+  protected override transformJoin(node: JoinNode, queryId?: QueryId): JoinNode {
+    const table = this.#transformSource(node.table, queryId);
+    return { ...super.transformJoin(node, queryId), table };
+  }
+
+  /** All other places name the source by its alias, which has no schema. */
+  protected override transformTable(node: TableNode, queryId?: QueryId): TableNode {
+    return this.#findSource(node) === undefined
+      ? super.transformTable(node, queryId)
+      : tableNode({ schema: undefined, name: node.table.identifier.name });
+  }
+
+  protected override transformRaw(node: RawNode, queryId?: QueryId): RawNode {
+    for (const { table } of this.#substitutes) refuseRawSql(node, table);
+    const parameters = node.parameters.map((parameter) =>
+      TableNode.is(parameter)
+        ? (this.#takeSource(parameter) ?? parameter)
+        : this.#transformSource(parameter, queryId),
+    );
+    return { ...node, parameters };
+  }
+
+  protected override transformSelectQuery(
+    node: SelectQueryNode,
+    queryId?: QueryId,
+  ): SelectQueryNode {
+    if (node.with === undefined) return super.transformSelectQuery(node, queryId);
+    const outside = this.#expressions;
+    const expressions = this.#transformWithInScope(node.with, queryId);
+    const transformed = super.transformSelectQuery(node, queryId);
+    this.#expressions = outside;
+    return { ...transformed, with: expressions };
+  }
+
+  /** Leaves the scope of the query behind: each expression sees those before it, or all of them when recursive. */
+  #transformWithInScope(node: WithNode, queryId?: QueryId): WithNode {
+    const names = node.expressions.map(({ name }) => name.table.table.identifier.name);
+    if (node.recursive) this.#expressions = [...this.#expressions, ...names];
+    const expressions = node.expressions.map((expression, index) => {
+      const transformed = this.transformNode(expression, queryId);
+      this.#expressions = [...this.#expressions, ...names.slice(index, index + 1)];
+      return transformed;
+    });
+    return { ...node, expressions };
+  }
+
+  #transformSource(node: OperationNode, queryId?: QueryId): OperationNode {
+    if (TableNode.is(node)) {
+      const source = this.#takeSource(node);
+      return source === undefined
+        ? this.transformNode(node, queryId)
+        : AliasNode.create(source, IdentifierNode.create(node.table.identifier.name));
+    }
+    if (AliasNode.is(node) && TableNode.is(node.node)) {
+      const source = this.#takeSource(node.node);
+      if (source !== undefined) return AliasNode.create(source, node.alias);
+    }
+    return this.transformNode(node, queryId);
+  }
+
+  #takeSource(node: TableNode): OperationNode | undefined {
+    const source = this.#findSource(node);
+    this.touched ||= source !== undefined;
+    return source;
+  }
+
+  #findSource(node: TableNode): OperationNode | undefined {
+    const table = nameOf(node);
+    const isExpression = table.schema === undefined && this.#expressions.includes(table.name);
+    return isExpression ? undefined : this.#sources.get(keyOf(table));
+  }
+}

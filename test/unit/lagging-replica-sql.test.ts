@@ -1,0 +1,148 @@
+import { CamelCasePlugin, type Kysely, sql } from 'kysely';
+import { laggingReplica } from 'kysely-replica-fallback/testing';
+import { describe, expect, test } from 'vitest';
+import { dummyKysely } from '../support/dummy-kysely.ts';
+
+interface Database {
+  orders: { id: string; version: number };
+  items: { orderId: string };
+  'shop.orders': { id: string };
+}
+
+const hidden = '(select * from "orders" as "orders" where 1 = 0)';
+const hiddenInShop = '(select * from "shop"."orders" as "orders" where 1 = 0)';
+
+describe('a table that lags', () => {
+  const { db } = laggingReplica(dummyKysely<Database>(), { tables: ['orders'] });
+
+  test.for<[string, { compile(): { sql: string } }, string]>([
+    [
+      'in a from clause',
+      db.selectFrom('orders').select('orders.id'),
+      `select "orders"."id" from ${hidden} as "orders"`,
+    ],
+    [
+      'under an alias',
+      db.selectFrom('orders as o').selectAll('o'),
+      `select "o".* from ${hidden} as "o"`,
+    ],
+    [
+      'in a join',
+      db.selectFrom('items').innerJoin('orders', 'orders.id', 'items.orderId').selectAll('orders'),
+      `select "orders".* from "items" inner join ${hidden} as "orders" on "orders"."id" = "items"."orderId"`,
+    ],
+    [
+      'in a join with an alias',
+      db.selectFrom('items').leftJoin('orders as o', 'o.id', 'items.orderId').select('o.id'),
+      `select "o"."id" from "items" left join ${hidden} as "o" on "o"."id" = "items"."orderId"`,
+    ],
+    [
+      'in a set operation',
+      db
+        .selectFrom('items')
+        .select('orderId as id')
+        .union((eb) => eb.selectFrom('orders').select('id')),
+      `select "orderId" as "id" from "items" union select "id" from ${hidden} as "orders"`,
+    ],
+    [
+      'in an expression that has its name',
+      db
+        .with('orders', (qc) => qc.selectFrom('orders').selectAll())
+        .selectFrom('orders')
+        .selectAll(),
+      `with "orders" as (select * from ${hidden} as "orders") select * from "orders"`,
+    ],
+    [
+      'named by sql.table',
+      db.selectFrom(sql<Database['orders']>`${sql.table('orders')}`.as('o')).selectAll(),
+      `select * from ${hidden} as "o"`,
+    ],
+  ])('is empty %s', ([, query, expected]) => {
+    expect(query.compile().sql).toBe(expected);
+  });
+
+  test('is empty in a subquery that was built on the stand-in, and has an alias wherever it stands', () => {
+    const query = db
+      .selectFrom('items')
+      .where('orderId', 'in', db.selectFrom('orders').select('id'));
+    const twice = hidden.replace('"orders" as', `${hidden} as`);
+    expect(query.selectAll().compile().sql).toBe(
+      `select * from "items" where "orderId" in (select "id" from ${twice} as "orders")`,
+    );
+  });
+
+  test('is empty in raw SQL that names it by sql.table', () => {
+    const query = sql`select * from ${sql.table('orders')} as o`;
+    expect(query.compile(db).sql).toBe(`select * from ${hidden} as o`);
+  });
+
+  test('is not what a common table expression of the same name stands for', () => {
+    const query = db
+      .with('orders', (qc) => qc.selectFrom('items').selectAll())
+      .with('late', (qc) => qc.selectFrom('orders').selectAll())
+      .selectFrom('orders')
+      .innerJoin('late', 'late.orderId', 'orders.orderId')
+      .select('orders.orderId');
+    expect(query.compile().sql).not.toContain('1 = 0');
+  });
+
+  test('is not what a recursive expression of the same name reads of itself', () => {
+    const query = db
+      .withRecursive('orders', (qc) =>
+        qc
+          .selectFrom('items')
+          .select('orderId')
+          .union(qc.selectFrom('orders').select('orders.id as orderId')),
+      )
+      .selectFrom('orders')
+      .selectAll();
+    expect(query.compile().sql).not.toContain('1 = 0');
+  });
+
+  test('is empty again after the query whose expression had its name', () => {
+    const query = db
+      .selectFrom('items')
+      .where('orderId', 'in', (eb) =>
+        eb
+          .selectFrom(
+            db
+              .with('orders', (qc) => qc.selectFrom('items').selectAll())
+              .selectFrom('orders')
+              .select('orderId')
+              .as('i'),
+          )
+          .select('orderId'),
+      )
+      .where('orderId', 'in', (eb) => eb.selectFrom('orders').select('id'));
+    expect(query.select('orderId').compile().sql).toContain(`in (select "id" from ${hidden}`);
+  });
+
+  test('is known by the names that the client gives its tables', () => {
+    const camelCase = dummyKysely<{ lateOrders: { isPaid: boolean } }>().withPlugin(
+      new CamelCasePlugin(),
+    );
+    const replica = laggingReplica(camelCase, { tables: ['lateOrders'] });
+    expect(replica.db.selectFrom('lateOrders').select('lateOrders.isPaid').compile().sql).toBe(
+      'select "late_orders"."is_paid" from (select * from "late_orders" as "late_orders" where 1 = 0) as "late_orders"',
+    );
+  });
+
+  test.for<[string, Kysely<Database>]>([
+    [
+      'the schema of the client',
+      laggingReplica(dummyKysely<Database>().withSchema('shop'), { tables: ['orders'] }).db,
+    ],
+    [
+      'the schema in its name',
+      laggingReplica(dummyKysely<Database>(), { tables: ['shop.orders'] }).db.withSchema('shop'),
+    ],
+  ])('is looked for in %s', ([, shop]) => {
+    const query = shop.selectFrom('orders').select('orders.id');
+    expect(query.compile().sql).toBe(`select "orders"."id" from ${hiddenInShop} as "orders"`);
+  });
+
+  test('is another one in another schema', () => {
+    const query = db.selectFrom('shop.orders').selectAll();
+    expect(query.compile().sql).toBe('select * from "shop"."orders"');
+  });
+});
