@@ -6,3 +6,5 @@ export type { LaggingReplica } from './lagging-replica.ts';
 export type { LaggingReplicaAnswer } from './lag.ts';
 export type { LaggingReplicaOptions } from './lagging-replica-options.ts';
 export { laggingReplica } from './lagging-replica.ts';
+export type { RecordedReads } from './record-reads.ts';
+export { recordReads } from './record-reads.ts';
