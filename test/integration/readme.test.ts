@@ -3,19 +3,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Kysely } from 'kysely';
-import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { createSnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type * as ReadmeContext from '../support/readme-context.ts';
+import { createOrders, type ReadmeDatabase } from '../support/readme-orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../support/replicated-database.ts';
 import { addSnapshots } from '../support/snapshot-fixtures.ts';
-
-interface Database extends SnapshotTables {
-  orders: { id: string; status: string; version: number };
-}
 
 const testFolder = fileURLToPath(new URL('..', import.meta.url));
 const readme = await readFile(join(testFolder, '../README.md'), 'utf8');
@@ -30,11 +26,11 @@ const snippets = [...readme.matchAll(/^## (?<heading>.+)$|^ *```ts\n(?<code>[^]+
   .map(({ heading, code }, number) => ({ heading, code, number }));
 
 let folder: string;
-let database: ReplicatedDatabase<Database>;
+let database: ReplicatedDatabase<ReadmeDatabase>;
 let context: typeof ReadmeContext;
 
 beforeAll(async () => {
-  database = await startReplicatedDatabase<Database>(async (db) => {
+  database = await startReplicatedDatabase<ReadmeDatabase>(async (db) => {
     await createOrders(db);
     await createSnapshotTables(db);
     await addSnapshots('run-1', 'snapshot-1', 'snapshot-2')(db);
@@ -72,6 +68,7 @@ test('the snippets of the README compile', async () => {
 
 test.each(snippets)('snippet $number, under "$heading", runs', async ({ code, number }) => {
   const exported = await import(file(number));
+  for (const run of exported.tests ?? []) await run();
   const order = exported.order ?? exported.rows?.[0] ?? (await exported.findOrder?.('order-1'));
   const readsAnOrder = /withReplicaFallback|read\(/.test(code);
   expect(order).toEqual(readsAnOrder ? { id: 'order-1', status: 'paid', version: 2 } : undefined);
@@ -84,23 +81,22 @@ function file(number: number): string {
 
 /** Gives a snippet what it takes for granted, and exports what it comes to. */
 function asModule(code: string): string {
-  const declared = (name: string) => new RegExp(`const ({ )?${name}\\b`).test(code);
+  const declared = (name: string) => new RegExp(`^(export )?const ({ )?${name}\\b`, 'm').test(code);
   const given = Object.keys(context).filter(
     (name) => new RegExp(`\\b${name}\\b`).test(code) && !declared(name),
   );
   const results = ['order', 'rows', 'primary', 'replica'].filter(declared);
   return `
     import { ${given.join(', ')} } from '../support/readme-context.ts';
-    ${code}
+    ${code.replace(IMPORTS_TEST, COLLECTS_TESTS)}
     export { ${results.join(', ')} };
   `;
 }
 
-async function createOrders(db: Kysely<Database>): Promise<void> {
-  await db.schema
-    .createTable('orders')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('status', 'text', (column) => column.notNull())
-    .addColumn('version', 'integer', (column) => column.notNull())
-    .execute();
-}
+/** Tests do not run in tests: the snippet's own are collected, and run as functions. */
+const IMPORTS_TEST = "import { expect, test } from 'vitest';";
+const COLLECTS_TESTS = `
+  import { expect } from 'vitest';
+  export const tests: (() => Promise<void>)[] = [];
+  const test = (_name: string, run: () => Promise<void>) => tests.push(run);
+`;
