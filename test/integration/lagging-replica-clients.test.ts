@@ -52,6 +52,17 @@ describe('a stand-in for the replica', () => {
     await connection.end();
   });
 
+  test('freezes tables by the names that a plugin gives them', async () => {
+    await using sqlite = openSqlite<Database>();
+    const db = sqlite.withPlugin(new CamelCasePlugin({ upperCase: true }));
+    await migrate(db);
+    await using replica = laggingReplica(db, { tables: ['shopOrders'] });
+    await replica.freeze();
+    await db.deleteFrom('shopOrders').execute();
+    const orders = await replica.db.selectFrom('shopOrders').selectAll().execute();
+    expect(orders).toEqual([{ id: 'o1', paidBy: 'card' }]);
+  });
+
   test('lags in streams, which count from their first rows', async () => {
     await using db = openSqlite<Database>();
     await migrate(db);

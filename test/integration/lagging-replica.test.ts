@@ -241,6 +241,13 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     expect(await tableNames(db)).toEqual(before);
   });
 
+  test('has caught up when it is released', async () => {
+    await replica.freeze();
+    await change();
+    await replica.release();
+    expect(await findOrder(replica.db).execute()).toEqual(await findOrder(db).execute());
+  });
+
   test('leaves no table behind when one cannot be frozen, and lags as it did', async () => {
     const before = await tableNames(db);
     await db.schema.alterTable('order_item').renameTo('moved').execute();

@@ -86,6 +86,15 @@ describe('a table that lags', () => {
     expect(query.compile().sql).not.toContain('1 = 0');
   });
 
+  test('is what its name and schema stand for, whatever a common table expression is called', () => {
+    const shop = laggingReplica(dummyKysely<Database>(), { tables: ['shop.orders'] });
+    const query = shop.db
+      .with('orders', (qc) => qc.selectFrom('items').selectAll())
+      .selectFrom('shop.orders as o')
+      .select('o.id');
+    expect(query.compile().sql).toContain(`from ${hiddenInShop} as "o"`);
+  });
+
   test('is not what a recursive expression of the same name reads of itself', () => {
     const query = db
       .withRecursive('orders', (qc) =>

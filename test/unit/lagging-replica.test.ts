@@ -140,6 +140,7 @@ describe('a stand-in for the replica', () => {
     sql`select * from items join "orders" on true`,
     sql`select * FROM only orders where id = ${1}`,
     sql`select * from [orders]`,
+    sql`select ${1} from orders`,
     sql`select 1 where exists (${sql`select from \`orders\``})`,
   ])('refuses raw SQL in which it would have to look for a table', async (query) => {
     const { db } = laggingReplica(client, { tables: ['items', 'orders'] });
