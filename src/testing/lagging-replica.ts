@@ -7,7 +7,7 @@ import { type TableName, tableNode } from './table-name.ts';
 
 /** A stand-in for a replica, some tables of which lag. */
 export interface LaggingReplica<DB> extends AsyncDisposable {
-  /** For `replica`: the client that it was made from, on which the tables lag, and which refuses writes. */
+  /** For `replica`: on the connections of the client that it was made from. The tables lag, and writes are refused. */
   readonly db: Kysely<DB>;
   /**
    * What the answers to queries of the tables showed since the lag began, oldest first: `['lagging', 'caught_up']`. A
@@ -16,7 +16,7 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
   readonly answers: readonly LaggingReplicaAnswer[];
   /**
    * Whether a query has read the tables since the lag began. A test of lag in which it is `false` proves nothing: the
-   * code did not ask the replica, or not in a way in which the stand-in can lag.
+   * code did not ask the replica, as in a bypass, or not in a way in which the stand-in can lag.
    */
   wasRead(): boolean;
   /** From here on the tables are empty, until the lag is over again. That is how it begins. */
@@ -24,7 +24,7 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
   /**
    * From when this resolves, the tables show the rows that they have now, until the lag is over again: rows that are
    * added are missing, and others are stale. Copies the tables, so that they must not be written to meanwhile, and
-   * `release()` is needed. PostgreSQL, SQLite and MySQL only.
+   * `release()` is needed. Takes `create table … as select`, as PostgreSQL, SQLite and MySQL have it.
    *
    * @throws the database's error when a copy cannot be made; then the lag is what it was
    */
@@ -49,8 +49,8 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
  *   into views and functions, nor a query that was compiled on another client.
  * - A table is known by the name that queries write. One in another schema is another one: give it
  *   `client.withSchema(…)`, or the table as `'schema.table'`. `withoutPlugins()` takes the lag away.
- * - It refuses writes, DDL and locks like `for update`, with an error whose `code` is `25006`, as a standby does; but
- *   not those that hide in raw SQL or in functions.
+ * - It refuses writes, DDL and locks like `for update`, with an error whose `code` is `25006`, as a standby does. Of raw
+ *   SQL it looks at the first word only, and into functions not at all.
  * - What lags is no base table, so PostgreSQL does not let the key of a `group by` stand for the other columns of it.
  *
  * @throws InvalidOptionError for an argument that is not what it has to be
