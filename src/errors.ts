@@ -66,7 +66,7 @@ export class PrimaryBudgetExceededError extends Error {
   override readonly name = 'PrimaryBudgetExceededError';
 
   constructor(attempt: Attempt<unknown>) {
-    super('The replica did not do, and the budget of reads that may ask the primary is used up.', {
+    super('The read needs the primary, and its `primaryBudget` has no spill left.', {
       cause: attempt.ok ? attempt : attempt.error,
     });
   }

@@ -98,7 +98,7 @@ function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
   );
 }
 
-/** A time-out is a failure whatever the caller says of errors: it is the caller who asked for it. */
+/** A time-out is a failure whatever the caller says of errors: it is the caller who asked for the limit. */
 function isFailure(error: unknown, isUnavailable: ErrorClassifier | undefined): boolean {
   return error instanceof ReplicaTimeoutError || isUnavailable?.(error) === true;
 }
