@@ -5,6 +5,7 @@ import { Pool, type PoolConfig } from 'pg';
 /** A client of one server, and all that the server was asked through it. */
 export interface Connection<DB> {
   readonly db: Kysely<DB>;
+  readonly pool: Pool;
   /** The SQL of every query that has ended, failed ones too. */
   readonly queries: readonly string[];
   end(): Promise<void>;
@@ -19,5 +20,5 @@ export function connect<DB>(connectionString: string, config: PoolConfig = {}): 
     dialect: new PostgresDialect({ pool }),
     log: ({ query }) => void queries.push(query.sql),
   });
-  return { db, queries, end: () => db.destroy() };
+  return { db, pool, queries, end: () => db.destroy() };
 }
