@@ -6,8 +6,9 @@ export type ConnectionErrorListener = (error: Error) => void;
 /**
  * Lets a process survive a server that goes away under its connections. Without it, a standby that is restarted ends
  * every service that is reading from it: pg emits `error` on a client that is checked out, pg-pool listens to idle
- * ones only, and an `error` event that nobody listens to is an uncaught exception. The query that was running rejects
- * all the same. To be called once for each pool, before it is used.
+ * ones only, and an `error` event that nobody listens to is an uncaught exception. So it is on the client over which
+ * Kysely cancels a query, as `inflightQueryAbortStrategy` says. The query that was running rejects all the same. To be
+ * called once for each pool, before it is used.
  *
  * @param onError - hears of each such error, for a log. Default is that nobody does.
  *
@@ -36,4 +37,14 @@ export function surviveConnectionErrors(
   });
   pool.on('connect', listen);
   pool.on('acquire', listen); // those that were connected before
+  // Kysely cancels a query over a client beside the pool, which it makes of this undocumented class.
+  if ('Client' in pool && typeof pool.Client === 'function') {
+    pool.Client = new Proxy(pool.Client, {
+      construct(Client, config, NewTarget) {
+        const client: PoolClient = Reflect.construct(Client, config, NewTarget);
+        listen(client);
+        return client;
+      },
+    });
+  }
 }

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { Kysely, PostgresDialect, sql } from 'kysely';
 import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
-import { Pool } from 'pg';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { Client, type ClientConfig, Pool } from 'pg';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 let cluster: ReplicationCluster;
 beforeAll(async () => {
@@ -118,4 +120,30 @@ test('tells of a connection that was idle before it was called', async () => {
   await restart.end();
 
   await expect.poll(() => told.length).toBe(1);
+});
+
+test('tells of a connection over which Kysely was to cancel a query', async () => {
+  await using proxy = await startTcpProxy(cluster.replicas[0].connectionString);
+  let connected = 0;
+  class CutOffWhenCancelling extends Client {
+    constructor(config?: ClientConfig) {
+      super(config);
+      this.on('connect', () => ++connected === 2 && proxy.refuse());
+    }
+  }
+  const { connectionString } = proxy;
+  const pool = new Pool({ connectionString, Client: CutOffWhenCancelling });
+  const told: unknown[] = [];
+  surviveConnectionErrors(pool, (error) => told.push(error));
+  await using db = new Kysely({ dialect: new PostgresDialect({ pool }) });
+  vi.spyOn(console, 'error').mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+
+  const cancelled = sql`select pg_sleep(60)`.execute(db, {
+    signal: AbortSignal.timeout(100),
+    inflightQueryAbortStrategy: 'cancel query',
+  });
+
+  await expect(cancelled).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect.poll(() => told.length).toBe(2); // its own, and that of the query
 });
