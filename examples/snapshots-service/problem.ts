@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { PrimaryBudgetExceededError } from 'kysely-replica-fallback';
 import { SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
 import { isDatabaseUnavailable } from './database-unavailable.ts';
 
@@ -30,7 +31,7 @@ export class RequestError extends Error {
 export function toProblem(error: unknown): Problem {
   if (error instanceof RequestError) return { status: error.status, detail: error.message };
   if (error instanceof SnapshotNotFoundError) return { status: 404, detail: error.message };
-  if (isDatabaseUnavailable(error)) {
+  if (error instanceof PrimaryBudgetExceededError || isDatabaseUnavailable(error)) {
     return { status: 503, detail: 'A database does not answer. Try again soon.', retryAfter: 1 };
   }
   return { status: 500, detail: 'Something went wrong. It has been logged.' };

@@ -1,3 +1,5 @@
+import { createPrimaryBudget } from 'kysely-replica-fallback';
+import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import { createSnapshotsSince } from 'kysely-replica-fallback/snapshots';
 import { type App, createApp } from './app.ts';
 import { ClientGoneError } from './client-gone.ts';
@@ -10,7 +12,8 @@ import { createMetrics } from './metrics.ts';
 const MISS_COUNTER = 'run_engine.snapshots_since.replica_miss';
 
 /**
- * The service: reads go to the replica first, and to the primary when the replica cannot know yet.
+ * The service: reads go to the replica first, and to the primary when the replica cannot know yet, or cannot answer. A
+ * budget keeps most of the load away from the primary when the replica is gone for longer.
  */
 export function createService(
   { primary, replica }: Databases,
@@ -23,6 +26,8 @@ export function createService(
     replica,
     enabled,
     retryMs,
+    isUnavailable: replicaUnavailable,
+    primaryBudget: createPrimaryBudget(),
     meter: metrics.meter,
     missCounter: MISS_COUNTER,
     logger: {

@@ -261,7 +261,7 @@ describe("the example's service", () => {
     const error = { message: 'relation "execution_snapshot" does not exist', code: '42P01' };
     expect(service.log).toMatchObject([
       { level: 'error', message: 'A request failed.', method: 'POST', path: '/runs', error },
-      { level: 'error', message: 'A read failed.', failedDuring: 'replica', error },
+      { level: 'error', message: 'A read failed.', failedDuring: 'primary', error },
     ]);
   });
 });
