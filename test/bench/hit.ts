@@ -1,6 +1,10 @@
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { ConstantBackoff, fallback, handleAll, retry, wrap } from 'cockatiel';
-import { createReplicaFallback, withReplicaFallback } from 'kysely-replica-fallback';
+import {
+  createPrimaryBudget,
+  createReplicaFallback,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
 import pRetry from 'p-retry';
 import { compare } from './compare.ts';
 
@@ -20,11 +24,17 @@ export async function benchHit(): Promise<void> {
   const metered = createReplicaFallback({ primary, replica, operation, meter });
   const logged = createReplicaFallback({ primary, replica, operation, logger: console });
 
+  const primaryBudget = createPrimaryBudget();
+  const budgeted = createReplicaFallback({ primary, replica, operation, primaryBudget });
+  const limited = createReplicaFallback({ primary, replica, operation, replicaTimeoutMs: 500 });
+
   const medians = await compare(
     {
       bare: query,
       'withReplicaFallback()': () => withReplicaFallback(query, { primary, replica, operation }),
       'createReplicaFallback()': () => read(query),
+      'with a budget': () => budgeted(query),
+      'with a time limit': () => limited(query),
       'with a logger': () => logged(query),
       'with an OpenTelemetry SDK': () => metered(query),
       'p-retry': () => pRetry(query, { retries: 1, minTimeout: 50 }),
