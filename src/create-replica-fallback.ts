@@ -32,7 +32,7 @@ export function createReplicaFallback<Client>(
   defaults: ReplicaFallbackOptions<Client, unknown>,
 ): ReplicaFallback<Client> {
   assertOptions(defaults);
-  const bound = { ...defaults };
+  const bound = { ...UNSET, ...defaults };
   return (query, overrides) => {
     if (overrides === undefined) return climb(query, bound);
     // `{ retryMs: undefined }` leaves the default in place.
@@ -40,3 +40,22 @@ export function createReplicaFallback<Client>(
     return withReplicaFallback(query, { ...bound, ...Object.fromEntries(given) });
   };
 }
+
+/** So that bound options have one shape, whatever is given, and the engine finds each of them at once. */
+const UNSET: Record<Exclude<keyof ReplicaFallbackOptions<unknown, never>, 'primary'>, undefined> = {
+  replica: undefined,
+  transaction: undefined,
+  enabled: undefined,
+  isMiss: undefined,
+  isUnavailable: undefined,
+  replicaTimeoutMs: undefined,
+  retryMs: undefined,
+  primaryBudget: undefined,
+  coalesceKey: undefined,
+  signal: undefined,
+  operation: undefined,
+  meter: undefined,
+  missCounter: undefined,
+  logger: undefined,
+  onOutcome: undefined,
+};
