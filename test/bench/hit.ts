@@ -8,39 +8,38 @@ import {
 import pRetry from 'p-retry';
 import { compare } from './compare.ts';
 
-/** What a hit costs over the bare call of a query that costs nothing, and what others cost there. */
+const row = { id: 1 };
+const query = async () => row;
+const clients = { primary: {}, replica: {}, operation: 'bench' };
+const ROUND = { calls: 20_000, rounds: 101 };
+
+/** What a hit costs over the bare call of a query that costs nothing: beside others, and with the options that add to it. */
 export async function benchHit(): Promise<void> {
-  const row = { id: 1 };
-  const query = async () => row;
-  const primary = {};
-  const replica = {};
-  const operation = 'bench';
-  const read = createReplicaFallback({ primary, replica, operation });
+  await benchBesideOthers();
+  await benchOptions();
+}
+
+async function benchBesideOthers(): Promise<void> {
+  const read = createReplicaFallback(clients);
+  const meter = new MeterProvider({ readers: [new IdleReader()] }).getMeter('bench');
+  const metered = createReplicaFallback({ ...clients, meter });
+  const logged = createReplicaFallback({ ...clients, logger: console });
   const policy = wrap(
     fallback(handleAll, () => query()),
     retry(handleAll, { maxAttempts: 1, backoff: new ConstantBackoff(50) }),
   );
-  const meter = new MeterProvider({ readers: [new IdleReader()] }).getMeter('bench');
-  const metered = createReplicaFallback({ primary, replica, operation, meter });
-  const logged = createReplicaFallback({ primary, replica, operation, logger: console });
-
-  const primaryBudget = createPrimaryBudget();
-  const budgeted = createReplicaFallback({ primary, replica, operation, primaryBudget });
-  const limited = createReplicaFallback({ primary, replica, operation, replicaTimeoutMs: 500 });
-
+  const { primary, replica, operation } = clients;
   const medians = await compare(
     {
       bare: query,
       'withReplicaFallback()': () => withReplicaFallback(query, { primary, replica, operation }),
       'createReplicaFallback()': () => read(query),
-      'with a budget': () => budgeted(query),
-      'with a time limit': () => limited(query),
       'with a logger': () => logged(query),
       'with an OpenTelemetry SDK': () => metered(query),
       'p-retry': () => pRetry(query, { retries: 1, minTimeout: 50 }),
       'cockatiel fallback(retry)': () => policy.execute(query),
     },
-    { calls: 20_000, rounds: 101 },
+    ROUND,
   );
 
   console.log('\nA hit: nanoseconds over the bare call, and as a share of what others cost\n');
@@ -53,6 +52,32 @@ export async function benchHit(): Promise<void> {
     'of cockatiel': percent(over(name) / over('cockatiel fallback(retry)')),
   }));
   console.table(rows);
+}
+
+async function benchOptions(): Promise<void> {
+  const read = createReplicaFallback(clients);
+  const budgeted = createReplicaFallback({ ...clients, primaryBudget: createPrimaryBudget() });
+  const limited = createReplicaFallback({ ...clients, replicaTimeoutMs: 500 });
+  const { signal } = new AbortController();
+  const abortable = createReplicaFallback({ ...clients, signal });
+  const medians = await compare(
+    {
+      none: () => read(query),
+      primaryBudget: () => budgeted(query),
+      signal: () => abortable(query),
+      replicaTimeoutMs: () => limited(query),
+    },
+    ROUND,
+  );
+
+  console.log('\nWhat an option adds to a hit\n');
+  console.table(
+    Object.entries(medians).map(([option, nanoseconds]) => ({
+      option,
+      'ns/call': Math.round(nanoseconds),
+      'over none': Math.round(nanoseconds - medians.none),
+    })),
+  );
 }
 
 function percent(share: number): string {
