@@ -1,4 +1,5 @@
 import type { HonoRequest } from 'hono';
+import { asObject, quote, readJsonBody } from './json-body.ts';
 import { RequestError } from './problem.ts';
 import type { NewSnapshot } from './snapshot-writer.ts';
 
@@ -31,17 +32,8 @@ export function readLimit(request: HonoRequest): number | undefined {
  * special.
  */
 export async function readNewSnapshot(request: HonoRequest): Promise<NewSnapshot> {
-  const text = await request.text();
-  if (text === '') return { waitpoints: [] };
-  const type = request.header('Content-Type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
-    throw new RequestError(400, `Expected a body of type application/json, got ${quote(type)}.`);
-  }
-  const fields = asObject('the body', parse(text), [
-    'executionStatus',
-    'description',
-    'waitpoints',
-  ]);
+  if ((await request.text()) === '') return { waitpoints: [] };
+  const fields = await readJsonBody(request, ['executionStatus', 'description', 'waitpoints']);
   const waitpoints = fields['waitpoints'] ?? [];
   if (!Array.isArray(waitpoints) || waitpoints.length > MOST_WAITPOINTS) {
     throw new RequestError(
@@ -61,36 +53,8 @@ export async function readNewSnapshot(request: HonoRequest): Promise<NewSnapshot
   };
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new RequestError(400, 'Expected the body to be JSON.');
-  }
-}
-
-function asObject(
-  name: string,
-  value: unknown,
-  known: readonly string[],
-): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RequestError(400, `Expected ${name} to be an object.`);
-  }
-  const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown === undefined) return { ...value };
-  throw new RequestError(
-    400,
-    `Expected ${name} to have only ${known.join(', ')}, got ${quote(unknown)}.`,
-  );
-}
-
 /** PostgreSQL has no text with a NUL in it. */
 function asText(name: string, value: unknown): string | undefined {
   if (value === undefined || (typeof value === 'string' && !value.includes('\0'))) return value;
   throw new RequestError(400, `Expected \`${name}\` to be a string without NUL characters.`);
-}
-
-function quote(value: string): string {
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
 }
