@@ -4,6 +4,8 @@ import { HELP, parseCommandLine } from './command-line.ts';
 import { readConfig } from './config.ts';
 import { openDatabases, prepareTables } from './databases.ts';
 import { runLagDemo } from './lag-demo.ts';
+import { createLab } from './lab/lab.ts';
+import { createLabRoutes } from './lab/lab-routes.ts';
 import { listen, type RunningServer } from './listen.ts';
 import { createLog } from './log.ts';
 import { aborted, explain, runProgram } from './program.ts';
@@ -30,8 +32,18 @@ await runProgram(async ({ signal, defer }) => {
   });
   signal.throwIfAborted();
 
-  const service = await listenOn(config.port, createService(databases, config, log));
+  const lab = createLab({
+    databases,
+    servers: servers.description,
+    standby: servers.standby,
+    retryMs: config.retryMs,
+    log,
+  });
+  const app = createService(databases, config, log);
+  app.route('/', createLabRoutes(lab));
+  const service = await listenOn(config.port, app);
   defer(() => service.close());
+  defer(() => lab.close());
   say(`Serving on ${service.url}.`);
   const withoutFallback = await listen(createServiceWithoutFallback(databases, log), 0);
   defer(() => withoutFallback.close());
@@ -51,6 +63,8 @@ await runProgram(async ({ signal, defer }) => {
 
   const key = await runner.createRun();
   await runner.append(key.runId);
+  lab.open();
+  say(`\nThe lag lab is open: ${service.url}/`);
   say('\nServing until Ctrl-C:');
   for (const path of ['/health', '/metrics', pollPath(key)]) say(`  ${service.url}${path}`);
   await aborted(signal);

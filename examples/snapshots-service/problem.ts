@@ -19,9 +19,9 @@ export interface Problem {
 /** A request that cannot be served as it is. Its message is for the client. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
-  readonly status: 400 | 404;
+  readonly status: 400 | 403 | 404 | 409;
 
-  constructor(status: 400 | 404, message: string) {
+  constructor(status: RequestError['status'], message: string) {
     super(message);
     this.status = status;
   }

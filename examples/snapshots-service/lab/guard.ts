@@ -1,0 +1,40 @@
+import type { MiddlewareHandler } from 'hono';
+import { quote } from '../json-body.ts';
+import { RequestError } from '../problem.ts';
+
+const OWN_NAMES = new Set(['127.0.0.1', 'localhost']);
+
+/**
+ * Refuses requests to any name but this machine's own. A page of somebody else's, whose name was made to lead here, is
+ * of the same origin for the browser, and only the name gives it away: DNS rebinding.
+ */
+export const ownHostOnly: MiddlewareHandler = async (c, next) => {
+  const host = c.req.header('Host') ?? '';
+  const name = URL.parse(`http://${host}`)?.hostname ?? '';
+  if (!OWN_NAMES.has(name)) {
+    throw new RequestError(
+      403,
+      `Expected \`Host\` to be 127.0.0.1 or localhost, got ${quote(host)}.`,
+    );
+  }
+  await next();
+};
+
+/** Refuses what pages of other origins ask for. What is no browser sends neither header. */
+export const ownOriginOnly: MiddlewareHandler = async (c, next) => {
+  const { origin = null, site = null } = {
+    origin: c.req.header('Origin'),
+    site: c.req.header('Sec-Fetch-Site'),
+  };
+  const own = `http://${c.req.header('Host')}`;
+  if (origin !== null && origin !== own) {
+    throw new RequestError(403, `Expected \`Origin\` to be ${own}, got ${quote(origin)}.`);
+  }
+  if (site !== null && site !== 'same-origin' && site !== 'none') {
+    throw new RequestError(
+      403,
+      `Expected \`Sec-Fetch-Site\` to be same-origin, got ${quote(site)}.`,
+    );
+  }
+  await next();
+};

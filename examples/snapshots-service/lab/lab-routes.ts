@@ -1,0 +1,76 @@
+import { Hono } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { sendProblem } from '../problem.ts';
+import { ownHostOnly, ownOriginOnly } from './guard.ts';
+import type { Lab } from './lab.ts';
+import { type PageFile, readPageFiles } from './page-files.ts';
+import { readScene } from './read-scene.ts';
+import { readSettings } from './read-settings.ts';
+
+const TICK_MS = 200;
+/** How many pages may be open at once. */
+const MOST_VISITS = 20;
+
+/** The lab's page at `/`, and under `/lab/` what it needs and what it asks for. */
+export function createLabRoutes(lab: Lab): Hono {
+  const { index, others, policy } = readPageFiles();
+  const send = ({ type, text }: PageFile): Response =>
+    new Response(text, {
+      headers: {
+        'Content-Type': type,
+        'Content-Security-Policy': policy,
+        'Cache-Control': 'no-cache',
+        'Cross-Origin-Opener-Policy': 'same-origin',
+        'Cross-Origin-Resource-Policy': 'same-origin',
+        'Referrer-Policy': 'no-referrer',
+        'X-Content-Type-Options': 'nosniff',
+      },
+    });
+  const app = new Hono();
+
+  app.get('/', ownHostOnly, () => send(index));
+  app.use('/lab/*', ownHostOnly, ownOriginOnly);
+
+  app.patch('/lab/settings', async (c) => {
+    await lab.change(await readSettings(c.req, () => lab.state().settings));
+    return c.json(lab.state());
+  });
+
+  app.post('/lab/scene', async (c) => {
+    const scene = await readScene(c.req);
+    if (scene === null) await lab.stopScene();
+    else lab.play(scene);
+    return c.json(lab.state(), scene === null ? 200 : 202);
+  });
+
+  app.get('/lab/events', (c) => {
+    if (lab.visits >= MOST_VISITS) {
+      const detail = `There are ${MOST_VISITS} pages of the lab open already.`;
+      return sendProblem(c, { status: 503, detail, retryAfter: 5 });
+    }
+    // A visitor who is slow is told less often: nothing is kept for anybody.
+    return streamSSE(c, async (stream) => {
+      const visit = lab.visit();
+      stream.onAbort(visit.end);
+      let event = 'history';
+      let version = 0;
+      while (!stream.aborted && !lab.isClosed) {
+        if (version !== lab.version) {
+          ({ version } = lab);
+          await stream.writeSSE({ event: 'state', data: JSON.stringify(lab.state()) });
+        }
+        await stream.writeSSE({ event, data: JSON.stringify(visit.news()) });
+        event = 'news';
+        await stream.sleep(TICK_MS);
+      }
+      visit.end();
+    });
+  });
+
+  app.get('/lab/:file', (c) => {
+    const file = others.get(c.req.param('file'));
+    return file === undefined ? c.notFound() : send(file);
+  });
+
+  return app;
+}

@@ -1,0 +1,25 @@
+/** Waits that can all be ended early. */
+export interface Naps {
+  /** Resolves after the given time, or when all are woken. `Infinity` waits for that. */
+  nap(milliseconds: number): Promise<void>;
+  wakeAll(): void;
+}
+
+export function createNaps(): Naps {
+  const wakers = new Set<() => void>();
+  return {
+    nap: (milliseconds) =>
+      new Promise((resolve) => {
+        const wake = (): void => {
+          clearTimeout(timer);
+          wakers.delete(wake);
+          resolve();
+        };
+        const timer = Number.isFinite(milliseconds) ? setTimeout(wake, milliseconds) : undefined;
+        wakers.add(wake);
+      }),
+    wakeAll() {
+      for (const wake of wakers) wake();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/** @import { LabState } from '../lab-state.ts' */
+import { showControls } from './controls.js';
+import { byId, make, setText, showText } from './dom.js';
+import { KINDS, makeSymbol } from './kinds.js';
+import { Recent } from './recent.js';
+import { showScenes } from './scene-list.js';
+import { createSelection } from './selection.js';
+import { showStory } from './story.js';
+import { listenToServer } from './stream.js';
+import { showTiles } from './tiles.js';
+import { showTimeline } from './timeline.js';
+
+const recent = new Recent();
+/** @type {LabState | undefined} */
+let state;
+
+const announcer = byId('announcer', HTMLElement);
+/** @param {string} text */
+const announce = (text) => setText(announcer, text);
+
+for (const [kind, { name, says }] of Object.entries(KINDS)) {
+  const symbol = makeSymbol(/** @type {keyof typeof KINDS} */ (kind));
+  byId('legend', HTMLElement).append(
+    make('li', {}, symbol, make('b', {}, name), make('span', {}, says)),
+  );
+}
+byId('legend', HTMLElement).append(
+  make(
+    'li',
+    {},
+    make('span', { className: 'symbol line', ariaHidden: 'true' }),
+    make('b', {}, 'lag'),
+    make('span', {}, 'of the standby, measured'),
+  ),
+);
+
+const selection = createSelection(recent);
+const drawTiles = showTiles(recent);
+const tellStory = showStory();
+const drawTimeline = showTimeline(recent, {
+  settings: () => state?.settings,
+  selected: () => selection.current(),
+  onSelect: (poll) => selection.select(poll),
+});
+
+/** @param {LabState} newState */
+const onState = (newState) => {
+  state = newState;
+  showControls_(newState);
+  showScenes_(newState);
+  setText(byId('servers', HTMLElement), `Running on ${newState.servers}.`);
+};
+const showControls_ = showControls((newState) => onState(newState));
+const showScenes_ = showScenes((newState) => onState(newState), announce);
+
+const connection = byId('connection', HTMLElement);
+const connectionText = byId('connection-text', HTMLElement);
+const notice = byId('notice', HTMLElement);
+/** @param {boolean} isLive */
+const showConnection = (isLive) => {
+  const was = connection.dataset['state'];
+  connection.dataset['state'] = isLive ? 'live' : 'lost';
+  setText(connectionText, isLive ? 'Live' : 'Disconnected');
+  showText(
+    notice,
+    isLive ? null : 'The connection to the service is lost. Trying again every second…',
+  );
+  if (was === 'live' && !isLive) announce('Disconnected. Trying again.');
+  if (was === 'lost' && isLive) announce('Connected again.');
+};
+
+listenToServer({
+  onState,
+  onNews(news, isHistory) {
+    if (isHistory) {
+      recent.clear();
+      selection.clear();
+    }
+    recent.add(news);
+    showConnection(true);
+  },
+  onLost() {
+    recent.stop();
+    showConnection(false);
+  },
+});
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+let drawnAt = -Infinity;
+/** @param {number} time */
+const draw = (time) => {
+  if (time - drawnAt >= (calm.matches ? 1000 : 100)) {
+    drawnAt = time;
+    drawTiles();
+    drawTimeline();
+    const poll = selection.current();
+    if (poll !== undefined) tellStory(poll, recent.now);
+  }
+  requestAnimationFrame(draw);
+};
+requestAnimationFrame(draw);

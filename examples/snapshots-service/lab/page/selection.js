@@ -1,0 +1,77 @@
+/** @import { LabPoll } from '../lab-poll.ts' */
+/** @import { Recent } from './recent.js' */
+import { byId } from './dom.js';
+
+/** How long the latest poll stays, while it is followed: long enough to read it. */
+const HOLD_MS = 2_000;
+
+/**
+ * Which poll's story is told: the latest, a new one every two seconds, or one that was chosen.
+ *
+ * @param {Recent} recent
+ */
+export function createSelection(recent) {
+  const timeline = byId('timeline', HTMLElement);
+  const latest = byId('latest', HTMLButtonElement);
+  const skipHits = byId('skip-hits', HTMLInputElement);
+  /** @type {LabPoll | undefined} */
+  let poll;
+  let isFollowing = true;
+  let followedAt = -Infinity;
+
+  const candidates = () =>
+    skipHits.checked ? recent.polls.filter(({ outcome }) => outcome !== 'replica') : recent.polls;
+  /** @param {boolean} on */
+  const setFollowing = (on) => {
+    isFollowing = on;
+    followedAt = -Infinity;
+    latest.ariaPressed = String(on);
+  };
+  /** @param {LabPoll | undefined} chosen */
+  const select = (chosen) => {
+    if (chosen === undefined) return;
+    poll = chosen;
+    setFollowing(false);
+  };
+  const previous = () => {
+    const id = poll?.id ?? Infinity;
+    select(candidates().findLast((each) => each.id < id) ?? poll);
+  };
+  const next = () => {
+    const id = poll?.id ?? 0;
+    select(candidates().find((each) => each.id > id) ?? poll);
+  };
+  const follow = () => setFollowing(true);
+
+  byId('previous', HTMLButtonElement).addEventListener('click', previous);
+  byId('next', HTMLButtonElement).addEventListener('click', next);
+  latest.addEventListener('click', follow);
+  skipHits.addEventListener('change', () => (followedAt = -Infinity));
+  timeline.addEventListener('keydown', (event) => {
+    const action = { ArrowLeft: previous, ArrowRight: next, Escape: follow, End: follow }[
+      event.key
+    ];
+    if (action === undefined) return;
+    event.preventDefault();
+    action();
+  });
+
+  return {
+    select,
+    /** The poll whose story is told now. */
+    current() {
+      const isDue = performance.now() - followedAt > HOLD_MS;
+      const newest = candidates().at(-1);
+      if (isFollowing && isDue && newest !== undefined) {
+        poll = newest;
+        followedAt = performance.now();
+      }
+      return poll;
+    },
+    /** Forgets the poll, when the server that numbered it is another one. */
+    clear() {
+      poll = undefined;
+      setFollowing(true);
+    },
+  };
+}

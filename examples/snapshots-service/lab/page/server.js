@@ -1,0 +1,23 @@
+/** @import { LabState } from '../lab-state.ts' */
+
+/**
+ * Sends something to the server, as JSON.
+ *
+ * @param {'PATCH' | 'POST'} method
+ * @param {string} path
+ * @param {unknown} body
+ * @returns {Promise<LabState>}
+ * @throws {Error} with a message for humans, when the server refuses or does not answer
+ */
+export async function send(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  }).catch((cause) => {
+    throw new Error('The server does not answer.', { cause });
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  throw new Error(answer.detail ?? `The server answered ${response.status}.`);
+}

@@ -1,0 +1,85 @@
+import type { Databases } from '../databases.ts';
+import type { Log } from '../log.ts';
+import { uuidV7 } from '../uuid-v7.ts';
+import type { NewLabPoll } from './lab-poll.ts';
+import type { LabRuns } from './lab-runs.ts';
+import type { Naps } from './naps.ts';
+import { BOUNDS, type LabSettings } from './settings.ts';
+import { type Question, watchRead } from './watched-read.ts';
+
+/** What the runners work with. */
+export interface RunnersParts {
+  readonly databases: Pick<Databases, 'primary' | 'replica'>;
+  readonly runs: LabRuns;
+  /** What is set now. */
+  readonly settings: () => LabSettings;
+  /** Whether every second poll is to ask for an id that exists nowhere. */
+  readonly asksBogusIds: () => boolean;
+  /** To be woken when any of the two changes. */
+  readonly naps: Naps;
+  readonly onPoll: (poll: NewLabPoll) => void;
+  readonly log: Log;
+}
+
+const BACK_OFF_MS = 1000;
+
+/**
+ * Lets runners append and poll, as many and as often as is set, until the signal aborts. Resolves when all have
+ * stopped.
+ */
+export async function runRunners(parts: RunnersParts, signal: AbortSignal): Promise<void> {
+  const { naps } = parts;
+  signal.addEventListener('abort', naps.wakeAll, { once: true });
+  const numbers = Array.from({ length: BOUNDS.runners.max }, (_, number) => number);
+  await Promise.all(numbers.map((number) => runOne(number, parts, signal)));
+}
+
+async function runOne(number: number, parts: RunnersParts, signal: AbortSignal): Promise<void> {
+  const { settings, naps, log, onPoll } = parts;
+  await naps.nap(Math.random() * intervalOf(settings())); // so that they do not march in step
+  for (let turn = 0; !signal.aborted; turn += 1) {
+    if (number >= settings().runners) {
+      await naps.nap(Infinity);
+      continue;
+    }
+    const start = performance.now();
+    try {
+      const question = await think(number, turn, parts);
+      signal.throwIfAborted();
+      onPoll(await watchRead(parts.databases, question, settings(), signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn('A runner of the lab could not write.', { error });
+      await naps.nap(BACK_OFF_MS);
+    }
+    await rest(start, parts, signal);
+  }
+}
+
+async function think(
+  number: number,
+  turn: number,
+  { runs, asksBogusIds }: RunnersParts,
+): Promise<Question> {
+  const isBogus = asksBogusIds() && turn % 2 === 0;
+  const key = isBogus ? { runId: uuidV7(), snapshotId: uuidV7() } : await runs.append(number);
+  return { key, isBogus };
+}
+
+/** Until the next turn, which may come earlier or later while settings change. */
+async function rest(
+  start: number,
+  { settings, naps }: RunnersParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const jitter = 0.8 + 0.4 * Math.random();
+  for (;;) {
+    const leftMs = start + intervalOf(settings()) * jitter - performance.now();
+    if (leftMs <= 0 || signal.aborted) return;
+    await naps.nap(leftMs);
+  }
+}
+
+function intervalOf({ pollsPerSecond }: LabSettings): number {
+  return 1000 / pollsPerSecond;
+}

@@ -1,0 +1,46 @@
+/** What a visitor of the lab sets, all of it live. */
+export interface LabSettings {
+  /** How long after the primary's commit the standby shows it. */
+  readonly lagMs: number;
+  /** Whether the standby's replay is held where it is. */
+  readonly paused: boolean;
+  /** Off, the replica's word is final. */
+  readonly fallback: boolean;
+  /** The wait before the standby is asked once more is between these two. */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Of each runner. */
+  readonly pollsPerSecond: number;
+  readonly runners: number;
+}
+
+export interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly isInteger: boolean;
+}
+
+/** The settings that are numbers, and how far each may go: the lab is an open door to real servers. */
+export const BOUNDS = {
+  lagMs: { min: 0, max: 5000, isInteger: true },
+  retryMinMs: { min: 0, max: 2000, isInteger: true },
+  retryMaxMs: { min: 0, max: 2000, isInteger: true },
+  pollsPerSecond: { min: 0.2, max: 20, isInteger: false },
+  runners: { min: 0, max: 20, isInteger: true },
+} as const satisfies Partial<Record<keyof LabSettings, Bounds>>;
+
+/** Whether a change acts on the standby itself, and so needs one that may be changed. */
+export function touchesStandby({ lagMs, paused }: Partial<LabSettings>): boolean {
+  return lagMs !== undefined || paused !== undefined;
+}
+
+/** Where the lab begins, and what its scenes build on. */
+export const CALM: LabSettings = {
+  lagMs: 0,
+  paused: false,
+  fallback: true,
+  retryMinMs: 50,
+  retryMaxMs: 200,
+  pollsPerSecond: 5,
+  runners: 4,
+};
