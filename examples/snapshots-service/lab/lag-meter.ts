@@ -10,53 +10,80 @@ export interface LagSample {
   readonly lagMs: number | null;
 }
 
+type TwoDatabases = Pick<Databases, 'primary' | 'replica'>;
+
+/** A commit of the meter's own, and where it stands in the primary's WAL. */
+interface Heartbeat {
+  readonly committedAt: number;
+  readonly position: string;
+}
+
 const INTERVAL_MS = 200;
+const LOOK_EVERY_MS = 20;
+/** Enough to tell the lag while it changes. A standby that is paused for hours would collect more. */
+const MOST_PENDING = 50;
 
 /**
  * Measures the standby's lag a few times per second, until the signal aborts. Survives servers that are down.
  *
- * The lag is 0 when the standby has replayed the primary's position, and otherwise the age of the last commit that it
- * has replayed. That age alone is too much where writes are rare, so it counts from the last measurement of 0 at the
- * earliest: all that the standby lacks was committed after that.
+ * By heartbeats: a commit on the primary, and a look at when the standby has replayed it. The age of the last commit
+ * that was replayed, which is what many look at, is too much wherever writes are rare, and 0 as soon as they stop.
  */
 export async function measureLag(
-  databases: Pick<Databases, 'primary' | 'replica'>,
+  databases: TwoDatabases,
   onSample: (sample: LagSample) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let caughtUpAt = -Infinity;
-  const measure = async (): Promise<number> => {
-    const askedAt = performance.now();
-    const { caughtUp, ageMs } = await compare(databases);
-    if (caughtUp) {
-      caughtUpAt = askedAt;
-      return 0;
-    }
-    return Math.min(ageMs, performance.now() - caughtUpAt);
+  let pending: Heartbeat[] = [];
+  let lastLagMs = 0;
+
+  const look = async (isFirst: boolean): Promise<void> => {
+    const replayed = await countReplayed(databases, pending);
+    const newest = pending[replayed - 1];
+    pending = pending.slice(replayed);
+    if (newest === undefined) return;
+    // What is there at the first look was there before anybody could ask.
+    lastLagMs = isFirst && pending.length === 0 ? 0 : performance.now() - newest.committedAt;
   };
+  const measure = async (): Promise<number> => {
+    const start = performance.now();
+    const heartbeat = await commitHeartbeat(databases);
+    if (pending.length < MOST_PENDING) pending.push(heartbeat);
+    await look(true);
+    while (pending.length > 0 && performance.now() - start < INTERVAL_MS && !signal.aborted) {
+      await sleep(LOOK_EVERY_MS);
+      await look(false);
+    }
+    const oldest = pending[0]?.committedAt ?? Infinity;
+    return Math.max(lastLagMs, performance.now() - oldest);
+  };
+
   while (!signal.aborted) {
+    const next = sleep(INTERVAL_MS, undefined, { signal }).catch(() => {});
     const lagMs = await measure().catch(() => null);
-    onSample({ at: Date.now(), lagMs });
-    await sleep(INTERVAL_MS, undefined, { signal }).catch(() => {});
+    onSample({ at: Date.now(), lagMs: lagMs && Math.round(lagMs * 10) / 10 });
+    await next;
   }
 }
 
-/**
- * What is flushed on the primary can be streamed, and its position is one that a replay reports: the insert position
- * may lie behind the header of a page that is still empty.
- */
-async function compare({
-  primary,
-  replica,
-}: Pick<Databases, 'primary' | 'replica'>): Promise<{ caughtUp: boolean; ageMs: number }> {
-  const flushed = await sql<{ position: string }>`
+/** A message that nobody reads, because what commits without writing leaves nothing to be replayed. */
+async function commitHeartbeat({ primary }: TwoDatabases): Promise<Heartbeat> {
+  await sql`select pg_logical_emit_message(true, 'lag-lab', '')`.execute(primary);
+  const committedAt = performance.now();
+  // Not the insert position, which may lie behind the header of a page that is still empty.
+  const { rows } = await sql<{ position: string }>`
     select pg_current_wal_flush_lsn()::text as position`.execute(primary);
-  const { rows } = await sql<{ caughtUp: boolean; ageMs: number }>`
-    select
-      coalesce(pg_last_wal_replay_lsn() >= ${flushed.rows[0]?.position}::pg_lsn, true) as "caughtUp",
-      coalesce(
-        extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8 * 1000,
-        'infinity'
-      ) as "ageMs"`.execute(replica);
-  return rows[0] ?? { caughtUp: true, ageMs: 0 };
+  return { committedAt, position: rows[0]?.position ?? '0/0' };
+}
+
+/** How many of the heartbeats, oldest first, the standby has replayed. A server that is none has all. */
+async function countReplayed(
+  { replica }: TwoDatabases,
+  heartbeats: readonly Heartbeat[],
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count
+    from unnest(${heartbeats.map(({ position }) => position)}::pg_lsn[]) as position
+    where coalesce(pg_last_wal_replay_lsn() >= position, true)`.execute(replica);
+  return rows[0]?.count ?? 0;
 }

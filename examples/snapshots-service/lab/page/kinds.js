@@ -19,10 +19,10 @@ export const KINDS = {
     says: 'had it after the wait',
     path: 'M0 -.95L.95 .75H-.95z',
   },
-  primary: { name: 'primary', says: 'had to serve it: a spill', path: 'M0 -1L1 0L0 1L-1 0z' },
+  primary: { name: 'primary', says: 'served it: a spill', path: 'M0 -1L1 0L0 1L-1 0z' },
   not_found: {
     name: 'not_found',
-    says: 'on the primary either',
+    says: 'true: not on the primary either',
     path: 'M-.65 -.65H.65V.65H-.65z',
     isHollow: true,
   },

@@ -12,6 +12,7 @@ import { kindOf, KINDS, makeSymbol } from './kinds.js';
 /** Tells how one poll went: each rung of the ladder, with a bar for its time. */
 export function showStory() {
   const line = byId('story-line', HTMLElement);
+  const which = byId('story-which', HTMLElement);
   const ladder = byId('ladder', HTMLElement);
   const rungs = ['replica', 'wait', 'replica_retry', 'primary'].map((name) => {
     const bar = make('span', { className: 'bar' });
@@ -23,16 +24,18 @@ export function showStory() {
     return { item, bar, says, time };
   });
 
+  /** @type {number | undefined} */
+  let shownId;
   /** @param {LabPoll} poll @param {number} now */
   return (poll, now) => {
     const kind = kindOf(poll);
     const ago = Math.max(0, (now - poll.at) / 1000).toFixed(1);
-    line.replaceChildren(
-      makeSymbol(kind),
-      make('strong', {}, KINDS[kind].name),
-      ` in ${formatMs(poll.durationMs)}. ${moralOf(poll)} `,
-      make('small', {}, `Poll ${poll.id}, ${ago} s ago.`),
-    );
+    setText(which, `#${poll.id}, ${ago} s ago`);
+    if (shownId !== poll.id) {
+      const moral = ` in ${formatMs(poll.durationMs)}. ${moralOf(poll)}`;
+      line.replaceChildren(makeSymbol(kind), make('strong', {}, KINDS[kind].name), moral);
+    }
+    shownId = poll.id;
     for (const [index, rung] of rungsOf(poll).entries()) {
       const shown = rungs[index];
       if (shown === undefined) continue;

@@ -21,13 +21,13 @@ export function showTiles(recent) {
     list.append(make('div', {}, term, value, note));
     return { value, note };
   };
-  const share = tile('replica', 'Served by the replica');
-  const retries = tile('replica_retry', 'Saved by a retry');
+  const share = tile('replica', 'Replica served');
+  const retries = tile('replica_retry', 'Saved by retry');
   const spills = tile('primary', 'Spills');
   const lies = tile('lie', 'Lies');
   const load = tile(null, 'Primary queries');
-  const p50 = tile(null, 'Latency, p50');
-  const p99 = tile(null, 'Latency, p99');
+  const p50 = tile(null, 'p50');
+  const p99 = tile(null, 'p99');
 
   return () => {
     const { polls, totals, now } = recent;
@@ -51,10 +51,10 @@ export function showTiles(recent) {
 
     setText(load.note, `of ${(recently.length / seconds).toFixed(1)} polls/s`);
     setText(p50.note, `of ${formatCount(polls.length)} polls`);
-    setText(p99.note, 'in the last minute');
+    setText(p99.note, 'of the last minute');
     if (totals === undefined) return;
     const all = (totals.replica + totals.replica_retry) / totals.polls;
-    setText(share.note, `${formatShare(all)} of all ${formatCount(totals.polls)}`);
+    setText(share.note, `${formatShare(all)} of ${formatCount(totals.polls)}`);
     setText(retries.note, `${formatCount(totals.replica_retry)} in all`);
     setText(spills.note, `${formatCount(totals.spills)} in all`);
     setText(lies.note, `${formatCount(totals.lies)} in all`);

@@ -5,18 +5,19 @@ import uPlot from 'uplot';
 import { byId } from './dom.js';
 import { formatMs } from './format.js';
 import { kindOf } from './kinds.js';
+import { drawSprites, readTheme, ring, within, write } from './paint.js';
 import { WINDOW_MS } from './recent.js';
-import { drawSprites } from './sprites.js';
-import { readTheme } from './theme.js';
 
 const LOWEST_MS = 0.1;
 const HIGHEST_MS = 10_000;
+/** Samples that are farther apart are not joined. */
+const LONGEST_STEP_S = 2;
 /** How far from a poll a click may be, in CSS pixels. */
 const REACH = 28;
 
 /**
- * The timeline: polls by their latency, the measured lag as a line over them, and the retry window as a band, all on
- * one logarithmic scale. Time runs to the left, and the newest is at the right edge.
+ * The timeline: polls by their latency, the measured lag as a line over them, and the retry window as a band behind
+ * them, all on one logarithmic scale. Time runs to the left, and the newest is at the right edge.
  *
  * @param {Recent} recent
  * @param {object} parts
@@ -30,87 +31,78 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   let theme = readTheme();
   let sprites = drawSprites(theme);
 
+  /** @param {number} at */
+  const toSeconds = (at) => (at - recent.now) / 1000;
+  /** @param {number} at */
+  const toX = (at) => plot.valToPos(toSeconds(at), 'x', true);
   /** @param {number} ms */
   const toY = (ms) => plot.valToPos(clamp(ms), 'y', true);
-  /** @param {number} at */
-  const toX = (at) => plot.valToPos((at - recent.now) / 1000, 'x', true);
+  /** @param {number} pixels */
+  const px = (pixels) => pixels * devicePixelRatio;
 
   /** @param {uPlot} u */
-  const drawBehind = ({ ctx, bbox }) => {
+  const drawBackground = ({ ctx, bbox }) => {
     const { left, top, width, height } = bbox;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left, top, width, height);
-    ctx.clip();
-    for (const [from, to] of gaps(recent)) {
-      const x = toX(from);
-      ctx.fillStyle = theme.gap;
-      ctx.fillRect(x, top, toX(to) - x, height);
-      write(
-        ctx,
-        theme,
-        'no answer',
-        x + 6 * devicePixelRatio,
-        top + 16 * devicePixelRatio,
-        theme.ink,
-      );
-    }
     const { fallback = false, retryMinMs = 0, retryMaxMs = 0 } = settings() ?? {};
-    if (fallback && retryMaxMs > 0) {
-      const bottom = toY(retryMinMs);
+    within(ctx, bbox, () => {
+      for (const [from, to] of gaps(recent)) {
+        const x = toX(from);
+        ctx.fillStyle = theme.gap;
+        ctx.fillRect(x, top, toX(to) - x, height);
+        write(ctx, theme, { text: 'down', x: x + px(5), y: top + px(16), colour: theme.ink });
+      }
+      if (!fallback || retryMaxMs === 0) return;
       const y = toY(retryMaxMs);
       ctx.fillStyle = theme.band;
-      ctx.fillRect(left, y, width, Math.max(bottom - y, 2 * devicePixelRatio));
-      const label = `retry window ${retryMinMs}–${retryMaxMs} ms`;
-      write(
-        ctx,
-        theme,
-        label,
-        left + 8 * devicePixelRatio,
-        y - 5 * devicePixelRatio,
-        theme.bandInk,
-      );
-    }
-    ctx.restore();
+      ctx.fillRect(left, y, width, Math.max(toY(retryMinMs) - y, px(2)));
+    });
   };
 
   /** @param {uPlot} u */
-  const drawFront = ({ ctx, bbox }) => {
-    const { left, top, width, height } = bbox;
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left, top, width, height);
-    ctx.clip();
-    // The many plain hits lie under the few that have a story.
-    for (const isHit of [true, false]) {
-      for (const poll of recent.polls) {
-        const kind = kindOf(poll);
-        if ((kind === 'replica') !== isHit) continue;
-        const sprite = sprites[kind];
-        ctx.drawImage(
-          sprite,
-          toX(poll.at) - sprite.width / 2,
-          toY(poll.durationMs) - sprite.height / 2,
-        );
+  const drawPolls = ({ ctx, bbox }) => {
+    within(ctx, bbox, () => {
+      // The many plain hits lie under the few that have a story.
+      for (const isHit of [true, false]) {
+        for (const poll of recent.polls) {
+          const kind = kindOf(poll);
+          if ((kind === 'replica') !== isHit) continue;
+          const sprite = sprites[kind];
+          const half = sprite.width / 2;
+          ctx.drawImage(sprite, toX(poll.at) - half, toY(poll.durationMs) - half);
+        }
       }
-    }
-    const poll = selected();
-    if (poll !== undefined) ring(ctx, theme, toX(poll.at), toY(poll.durationMs));
-    const newest = recent.lag.at(-1);
-    if (newest?.lagMs !== null && newest?.lagMs !== undefined) {
-      const y = Math.max(toY(newest.lagMs) - 7 * devicePixelRatio, top + 14 * devicePixelRatio);
-      ctx.textAlign = 'right';
-      const text = newest.lagMs === 0 ? 'lag 0' : `lag ${formatMs(newest.lagMs)}`;
-      write(ctx, theme, text, left + width - 8 * devicePixelRatio, y, theme.lag);
-    }
-    ctx.restore();
+    });
+  };
+
+  /** @param {uPlot} u */
+  const drawLabels = ({ ctx, bbox }) => {
+    const { left, top, width } = bbox;
+    const { fallback = false, retryMinMs = 0, retryMaxMs = 0 } = settings() ?? {};
+    within(ctx, bbox, () => {
+      if (fallback && retryMaxMs > 0) {
+        const text = `retry window ${retryMinMs}–${retryMaxMs} ms`;
+        const y = toY(retryMaxMs) - px(5);
+        write(ctx, theme, { text, x: left + px(8), y, colour: theme.bandInk });
+      }
+      const lagMs = recent.lag.at(-1)?.lagMs ?? null;
+      if (lagMs !== null) {
+        const text = lagMs === 0 ? 'lag 0' : `lag ${formatMs(lagMs)}`;
+        const x = left + width - px(8);
+        const y = Math.max(toY(lagMs) - px(8), top + px(14));
+        write(ctx, theme, { text, x, y, colour: theme.lag, align: 'right' });
+      }
+      const poll = selected();
+      if (poll !== undefined) ring(ctx, theme, toX(poll.at), toY(poll.durationMs));
+    });
   };
 
   const axis = { stroke: () => theme.ink, font: theme.font, ticks: { show: false } };
   const grid = { stroke: () => theme.grid, width: 1 };
+  const lagLine = { points: { show: false }, spanGaps: false };
   const plot = new uPlot(
     {
       ...sizeOf(container),
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
@@ -118,45 +110,66 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
         y: { distr: 3, log: 10, range: () => [LOWEST_MS, HIGHEST_MS] },
       },
       axes: [
-        { ...axis, grid, values: (_, splits) => splits.map((s) => (s === 0 ? 'now' : `${s} s`)) },
-        { ...axis, grid, size: 58, values: (_, splits) => splits.map(formatTick) },
+        {
+          ...axis,
+          grid,
+          size: 28,
+          space: 60,
+          values: (_, splits) => splits.map((s) => (s === 0 ? 'now' : `${s} s`)),
+        },
+        {
+          ...axis,
+          size: 56,
+          grid: { ...grid, filter: (_, splits) => splits.map(onlyPowerOfTen) },
+          values: (_, splits) => splits.map(formatTick),
+        },
       ],
-      series: [{}, { stroke: () => theme.lag, width: 2, points: { show: false }, spanGaps: false }],
-      hooks: { drawClear: [drawBehind], draw: [drawFront] },
+      series: [
+        {},
+        { ...lagLine, stroke: () => theme.surface, width: 5 },
+        { ...lagLine, stroke: () => theme.lag, width: 2 },
+      ],
+      hooks: { drawClear: [drawBackground], drawAxes: [drawPolls], draw: [drawLabels] },
     },
-    [[], []],
+    [[], [], []],
     container,
   );
 
-  const draw = () => {
-    const { lag, now } = recent;
-    plot.setData(
-      [
-        lag.map(({ at }) => (at - now) / 1000),
-        lag.map(({ lagMs }) => (lagMs === null ? null : clamp(lagMs))),
-      ],
-      true,
-    );
-  };
   new ResizeObserver(() => plot.setSize(sizeOf(container))).observe(container);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     theme = readTheme();
     sprites = drawSprites(theme);
-    plot.redraw();
   });
   plot.over.addEventListener('click', ({ offsetX, offsetY }) => {
     /** @param {LabPoll} poll */
-    const distance = ({ at, durationMs }) =>
+    const distanceTo = ({ at, durationMs }) =>
       Math.hypot(
-        plot.valToPos((at - recent.now) / 1000, 'x') - offsetX,
+        plot.valToPos(toSeconds(at), 'x') - offsetX,
         plot.valToPos(clamp(durationMs), 'y') - offsetY,
       );
     const [nearest] = recent.polls
-      .map((poll) => ({ poll, distance: distance(poll) }))
+      .map((poll) => ({ poll, distance: distanceTo(poll) }))
       .toSorted((a, b) => a.distance - b.distance);
     if (nearest !== undefined && nearest.distance <= REACH) onSelect(nearest.poll);
   });
-  return draw;
+
+  return () => {
+    /** @type {number[]} */
+    const seconds = [];
+    /** @type {(number | null)[]} */
+    const lag = [];
+    for (const { at, lagMs } of recent.lag) {
+      const second = toSeconds(at);
+      // Nothing was measured while nobody watched.
+      if (second - (seconds.at(-1) ?? second) > LONGEST_STEP_S) {
+        seconds.push(second);
+        lag.push(null);
+      }
+      seconds.push(second);
+      lag.push(lagMs === null ? null : clamp(lagMs));
+    }
+    plot.setData([seconds, lag, lag]);
+  };
 }
 
 /** @param {number} ms */
@@ -169,6 +182,11 @@ function sizeOf({ clientWidth, clientHeight }) {
   return { width: clientWidth, height: clientHeight };
 }
 
+/** @param {number} value */
+function onlyPowerOfTen(value) {
+  return Number.isInteger(Math.round(Math.log10(value) * 1e6) / 1e6) ? value : null;
+}
+
 /** @param {number | null} ms */
 function formatTick(ms) {
   if (ms === null) return '';
@@ -176,13 +194,12 @@ function formatTick(ms) {
 }
 
 /**
- * When a server did not answer, from and to.
+ * When a server did not answer: from, and to.
  *
  * @param {Recent} recent
- * @returns {[from: number, to: number][]}
  */
 function gaps({ lag, now }) {
-  /** @type {[number, number][]} */
+  /** @type {[from: number, to: number][]} */
   const found = [];
   for (const [index, { at, lagMs }] of lag.entries()) {
     if (lagMs !== null) continue;
@@ -192,36 +209,4 @@ function gaps({ lag, now }) {
     else found.push([at, to]);
   }
   return found;
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ReturnType<typeof readTheme>} theme
- * @param {string} text
- * @param {number} x
- * @param {number} y
- * @param {string} colour
- */
-function write(ctx, theme, text, x, y, colour) {
-  ctx.font = theme.canvasFont;
-  ctx.lineWidth = 4 * devicePixelRatio;
-  ctx.lineJoin = 'round';
-  ctx.strokeStyle = theme.surface;
-  ctx.strokeText(text, x, y);
-  ctx.fillStyle = colour;
-  ctx.fillText(text, x, y);
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ReturnType<typeof readTheme>} theme
- * @param {number} x
- * @param {number} y
- */
-function ring(ctx, theme, x, y) {
-  ctx.beginPath();
-  ctx.arc(x, y, 11 * devicePixelRatio, 0, 2 * Math.PI);
-  ctx.lineWidth = 2.5 * devicePixelRatio;
-  ctx.strokeStyle = theme.focus;
-  ctx.stroke();
 }
