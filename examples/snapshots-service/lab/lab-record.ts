@@ -14,10 +14,10 @@ export interface LabNews {
 
 /** What the lab remembers of its polls and its lag: the newest few, and the totals of all. */
 export interface LabRecord {
-  addPoll(poll: NewLabPoll): void;
-  addLag(sample: LagSample): void;
+  readonly addPoll: (poll: NewLabPoll) => void;
+  readonly addLag: (sample: LagSample) => void;
   /** Gives, at each call, what happened since the call before. */
-  reader(): () => LabNews;
+  readonly reader: () => () => LabNews;
 }
 
 const MOST_POLLS = 3000;

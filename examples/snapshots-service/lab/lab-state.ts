@@ -21,7 +21,7 @@ export interface LabState {
 }
 
 /** A scene, as a visitor sees it. */
-export interface SceneOnShow {
+interface SceneOnShow {
   readonly name: string;
   readonly title: string;
   readonly claim: string;

@@ -7,11 +7,12 @@ import { createLabRecord, type LabNews } from './lab-record.ts';
 import { createLabRuns } from './lab-runs.ts';
 import type { LabState, Obstacle } from './lab-state.ts';
 import { measureLag } from './lag-meter.ts';
+import { createLiveSettings } from './live-settings.ts';
 import { createNaps } from './naps.ts';
 import { runRunners } from './runners.ts';
 import { createScenePlayer } from './scene-player.ts';
 import { type Scene, SCENES } from './scenes.ts';
-import { BOUNDS, CALM, type LabSettings, touchesStandby } from './settings.ts';
+import { CALM, clampToBounds, type LabSettings, touchesStandby } from './settings.ts';
 import { createStandbyControl } from './standby-control.ts';
 
 /** What the lab is made of. */
@@ -45,7 +46,7 @@ export interface Lab {
   play(scene: Scene): void;
   /** Ends the scene that is playing. Resolves when everything is back as it was. */
   stopScene(): Promise<void>;
-  visit(): Visit;
+  visit(): LabVisit;
   /** How many visits there are now. */
   readonly visits: number;
   readonly isClosed: boolean;
@@ -54,67 +55,35 @@ export interface Lab {
 }
 
 /** Somebody who watches. */
-export interface Visit {
+interface LabVisit {
   /** What happened since the last call. */
-  news(): LabNews;
-  end(): void;
+  readonly news: () => LabNews;
+  readonly end: () => void;
 }
 
 const NOT_OPEN = 'The demonstration in the terminal comes first. The lab opens when it has ended.';
 const OWN_SERVERS = 'These servers are your own, so their lag is left alone.';
 
-export function createLab(parts: LabParts): Lab {
-  const { databases, servers, retryMs, log, pace = 1 } = parts;
-  const standby = parts.standby && createStandbyControl(parts.standby);
-  const record = createLabRecord();
-  const runs = createLabRuns(databases.primary);
-  const naps = createNaps();
-  const visits = new Set<Visit>();
+export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts }: LabParts): Lab {
+  let version = 1;
   let isOpen = false;
   let isClosed = false;
-  let version = 1;
-  let settings: LabSettings = {
-    ...CALM,
-    retryMinMs: Math.min(retryMs.min, BOUNDS.retryMinMs.max),
-    retryMaxMs: Math.min(retryMs.max, BOUNDS.retryMaxMs.max),
-  };
-
+  const visits = new Set<LabVisit>();
+  const naps = createNaps();
   const changed = (): void => {
     version += 1;
     naps.wakeAll();
   };
-  const bringAbout = async ({ lagMs, paused, ...traffic }: Partial<LabSettings>): Promise<void> => {
-    settings = { ...settings, ...traffic };
-    changed();
-    if (standby === undefined || (lagMs === undefined && paused === undefined)) return;
-    await standby.apply(() => ({
-      lagMs: lagMs ?? settings.lagMs,
-      paused: paused ?? settings.paused,
-    }));
-    settings = { ...settings, lagMs: lagMs ?? settings.lagMs, paused: paused ?? settings.paused };
-    changed();
-  };
-  const player = createScenePlayer({
-    settings: () => settings,
-    bringAbout,
-    standby,
-    onChange: changed,
-    log,
-    pace,
-  });
 
-  const runnersParts = {
-    databases,
-    runs,
-    settings: () => settings,
-    asksBogusIds: () => player.asksBogusIds,
-    naps,
-    onPoll: record.addPoll,
-    log,
-  };
+  const standby = parts.standby && createStandbyControl(parts.standby);
+  const initial = { ...CALM, retryMinMs: retryMs.min, retryMaxMs: retryMs.max };
+  const settings = createLiveSettings(clampToBounds(initial), standby, changed);
+  const player = createScenePlayer({ settings, standby, onChange: changed, log, pace });
+  const record = createLabRecord();
+  const runs = createLabRuns(databases.primary);
   const activity = createActivity(async (signal) => {
     await Promise.all([
-      runRunners(runnersParts, signal),
+      runRunners({ databases, runs, settings, player, naps, onPoll: record.addPoll, log }, signal),
       measureLag(databases, record.addLag, signal),
     ]);
   });
@@ -128,9 +97,6 @@ export function createLab(parts: LabParts): Lab {
     if (needsStandby && standby === undefined) return OWN_SERVERS;
     if (player.playing === null) return null;
     return `“${player.playing.title}” is playing, and puts everything back when it ends.`;
-  };
-  const overcome = (reason: Obstacle): void => {
-    if (reason !== null) throw new RequestError(409, reason);
   };
 
   return {
@@ -150,7 +116,7 @@ export function createLab(parts: LabParts): Lab {
     },
     state: () => ({
       servers,
-      settings,
+      settings: settings.current,
       obstacles: { standby: obstacle(true), traffic: obstacle(false) },
       scenes: SCENES.map(({ name, title, claim, needsStandby }) => {
         return { name, title, claim, obstacle: obstacle(needsStandby) };
@@ -160,7 +126,7 @@ export function createLab(parts: LabParts): Lab {
     }),
     async change(patch) {
       overcome(obstacle(touchesStandby(patch)));
-      await bringAbout(patch);
+      await settings.change(patch);
     },
     play(scene) {
       overcome(obstacle(scene.needsStandby));
@@ -168,9 +134,9 @@ export function createLab(parts: LabParts): Lab {
     },
     stopScene: () => player.stop(),
     visit() {
-      const visit: Visit = {
+      const visit: LabVisit = {
         news: record.reader(),
-        end() {
+        end: () => {
           if (visits.delete(visit)) startOrStop();
         },
       };
@@ -181,10 +147,13 @@ export function createLab(parts: LabParts): Lab {
     async close() {
       isOpen = false;
       isClosed = true;
-      changed();
       await player.stop();
       await activity.stop();
       await runs.deleteAll().catch((error) => log.warn('The runs of the lab stay.', { error }));
     },
   };
+}
+
+function overcome(obstacle: Obstacle): void {
+  if (obstacle !== null) throw new RequestError(409, obstacle);
 }

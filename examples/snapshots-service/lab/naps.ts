@@ -1,8 +1,8 @@
 /** Waits that can all be ended early. */
 export interface Naps {
   /** Resolves after the given time, or when all are woken. `Infinity` waits for that. */
-  nap(milliseconds: number): Promise<void>;
-  wakeAll(): void;
+  readonly nap: (milliseconds: number) => Promise<void>;
+  readonly wakeAll: () => void;
 }
 
 export function createNaps(): Naps {

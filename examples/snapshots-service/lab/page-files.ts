@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +19,7 @@ export interface PageFiles {
   readonly policy: string;
 }
 
+const { resolve } = createRequire(import.meta.url);
 const FOLDER = fileURLToPath(new URL('page/', import.meta.url));
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -39,8 +41,8 @@ export function readPageFiles(): PageFiles {
     index,
     others: new Map([
       ...names.map((name) => [name, read(join(FOLDER, name))] as const),
-      ['uplot.js', read(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.esm.js')))],
-      ['uplot.css', read(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')))],
+      ['uplot.js', read(resolve('uplot/dist/uPlot.esm.js'))],
+      ['uplot.css', read(resolve('uplot/dist/uPlot.min.css'))],
     ]),
     policy: [
       "default-src 'none'",

@@ -1,9 +1,8 @@
 import type { HonoRequest } from 'hono';
 import { quote, readJsonBody } from '../json-body.ts';
 import { RequestError } from '../problem.ts';
-import { BOUNDS, type LabSettings } from './settings.ts';
+import { BOUNDS, type LabSettings, NUMBERS } from './settings.ts';
 
-const NUMBERS = ['lagMs', 'retryMinMs', 'retryMaxMs', 'pollsPerSecond', 'runners'] as const;
 const SWITCHES = ['paused', 'fallback'] as const;
 
 /**

@@ -3,7 +3,9 @@ import type { Log } from '../log.ts';
 import { uuidV7 } from '../uuid-v7.ts';
 import type { NewLabPoll } from './lab-poll.ts';
 import type { LabRuns } from './lab-runs.ts';
+import type { LiveSettings } from './live-settings.ts';
 import type { Naps } from './naps.ts';
+import type { ScenePlayer } from './scene-player.ts';
 import { BOUNDS, type LabSettings } from './settings.ts';
 import { type Question, watchRead } from './watched-read.ts';
 
@@ -11,10 +13,8 @@ import { type Question, watchRead } from './watched-read.ts';
 export interface RunnersParts {
   readonly databases: Pick<Databases, 'primary' | 'replica'>;
   readonly runs: LabRuns;
-  /** What is set now. */
-  readonly settings: () => LabSettings;
-  /** Whether every second poll is to ask for an id that exists nowhere. */
-  readonly asksBogusIds: () => boolean;
+  readonly settings: Pick<LiveSettings, 'current'>;
+  readonly player: Pick<ScenePlayer, 'asksBogusIds'>;
   /** To be woken when any of the two changes. */
   readonly naps: Naps;
   readonly onPoll: (poll: NewLabPoll) => void;
@@ -36,9 +36,9 @@ export async function runRunners(parts: RunnersParts, signal: AbortSignal): Prom
 
 async function runOne(number: number, parts: RunnersParts, signal: AbortSignal): Promise<void> {
   const { settings, naps, log, onPoll } = parts;
-  await naps.nap(Math.random() * intervalOf(settings())); // so that they do not march in step
+  await naps.nap(Math.random() * intervalOf(settings.current)); // so that they do not march in step
   for (let turn = 0; !signal.aborted; turn += 1) {
-    if (number >= settings().runners) {
+    if (number >= settings.current.runners) {
       await naps.nap(Infinity);
       continue;
     }
@@ -46,7 +46,7 @@ async function runOne(number: number, parts: RunnersParts, signal: AbortSignal):
     try {
       const question = await think(number, turn, parts);
       signal.throwIfAborted();
-      onPoll(await watchRead(parts.databases, question, settings(), signal));
+      onPoll(await watchRead(parts.databases, question, settings.current, signal));
     } catch (error) {
       if (signal.aborted) return;
       log.warn('A runner of the lab could not write.', { error });
@@ -59,9 +59,9 @@ async function runOne(number: number, parts: RunnersParts, signal: AbortSignal):
 async function think(
   number: number,
   turn: number,
-  { runs, asksBogusIds }: RunnersParts,
+  { runs, player }: RunnersParts,
 ): Promise<Question> {
-  const isBogus = asksBogusIds() && turn % 2 === 0;
+  const isBogus = player.asksBogusIds && turn % 2 === 0;
   const key = isBogus ? { runId: uuidV7(), snapshotId: uuidV7() } : await runs.append(number);
   return { key, isBogus };
 }
@@ -74,7 +74,7 @@ async function rest(
 ): Promise<void> {
   const jitter = 0.8 + 0.4 * Math.random();
   for (;;) {
-    const leftMs = start + intervalOf(settings()) * jitter - performance.now();
+    const leftMs = start + intervalOf(settings.current) * jitter - performance.now();
     if (leftMs <= 0 || signal.aborted) return;
     await naps.nap(leftMs);
   }

@@ -1,15 +1,13 @@
 import type { Log } from '../log.ts';
 import type { PlayedScene, PlayingScene } from './lab-state.ts';
+import type { LiveSettings } from './live-settings.ts';
 import { createNaps } from './naps.ts';
 import type { Scene, SceneStep } from './scenes.ts';
-import type { LabSettings } from './settings.ts';
 import type { StandbyControl } from './standby-control.ts';
 
 /** What scenes act on. */
 export interface Stage {
-  readonly settings: () => LabSettings;
-  /** Resolves when the settings are in force. */
-  readonly bringAbout: (patch: Partial<LabSettings>) => Promise<void>;
+  readonly settings: LiveSettings;
   readonly standby: StandbyControl | undefined;
   /** Hears of each change of what the player shows. */
   readonly onChange: () => void;
@@ -30,8 +28,7 @@ export interface ScenePlayer {
   stop(): Promise<void>;
 }
 
-export function createScenePlayer(stage: Stage): ScenePlayer {
-  const { standby, onChange, log, pace } = stage;
+export function createScenePlayer({ settings, standby, onChange, log, pace }: Stage): ScenePlayer {
   const naps = createNaps();
   let current: { readonly scene: Scene; step: SceneStep | undefined } | null = null;
   let played: PlayedScene | null = null;
@@ -40,19 +37,19 @@ export function createScenePlayer(stage: Stage): ScenePlayer {
 
   const perform = async (scene: Scene): Promise<void> => {
     await standby?.idle(); // what a visitor asked for before is part of how things were
-    const before = stage.settings();
+    const before = settings.current;
     try {
       for (const step of scene.steps) {
         if (isStopping) break;
         current = { scene, step };
         onChange();
         if (step.standby !== undefined) await standby?.[step.standby]();
-        if (step.set !== undefined) await stage.bringAbout(step.set);
+        if (step.set !== undefined) await settings.change(step.set);
         if (!isStopping) await naps.nap(step.seconds * 1000 * pace);
       }
     } finally {
       await standby?.start();
-      await stage.bringAbout(before);
+      await settings.change(before);
     }
   };
 

@@ -93,7 +93,7 @@ export const SCENES: readonly Scene[] = [
     title: 'Bogus ids',
     claim: 'Half the polls ask for what exists nowhere: each climbs the whole ladder to be sure.',
     needsStandby: false,
-    shows: ['replica', 'not_found'],
+    shows: ['not_found'],
     never: ['lie', 'error'],
     steps: [
       {

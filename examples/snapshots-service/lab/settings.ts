@@ -14,7 +14,7 @@ export interface LabSettings {
   readonly runners: number;
 }
 
-export interface Bounds {
+interface Bounds {
   readonly min: number;
   readonly max: number;
   readonly isInteger: boolean;
@@ -29,9 +29,28 @@ export const BOUNDS = {
   runners: { min: 0, max: 20, isInteger: true },
 } as const satisfies Partial<Record<keyof LabSettings, Bounds>>;
 
+/** The names of the settings that are numbers. */
+export const NUMBERS = [
+  'lagMs',
+  'retryMinMs',
+  'retryMaxMs',
+  'pollsPerSecond',
+  'runners',
+] as const satisfies (keyof typeof BOUNDS)[];
+
 /** Whether a change acts on the standby itself, and so needs one that may be changed. */
 export function touchesStandby({ lagMs, paused }: Partial<LabSettings>): boolean {
   return lagMs !== undefined || paused !== undefined;
+}
+
+/** The settings, with each number as near as its bounds allow. */
+export function clampToBounds(settings: LabSettings): LabSettings {
+  const clamped = { ...settings };
+  for (const name of NUMBERS) {
+    const { min, max } = BOUNDS[name];
+    clamped[name] = Math.min(Math.max(settings[name], min), max);
+  }
+  return clamped;
 }
 
 /** Where the lab begins, and what its scenes build on. */

@@ -35,6 +35,9 @@ export const KINDS = {
   error: { name: 'error', says: 'the caller got one', path: 'M0 .95L-.95 -.75H.95z' },
 };
 
+/** @type {readonly SceneOutcome[]} */
+export const KIND_NAMES = ['replica', 'replica_retry', 'primary', 'not_found', 'lie', 'error'];
+
 /**
  * @param {LabPoll} poll
  * @returns {SceneOutcome}

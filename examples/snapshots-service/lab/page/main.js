@@ -1,7 +1,7 @@
 /** @import { LabState } from '../lab-state.ts' */
 import { showControls } from './controls.js';
-import { byId, make, setText, showText } from './dom.js';
-import { KINDS, makeSymbol } from './kinds.js';
+import { byId, setText, showText } from './dom.js';
+import { showLegend } from './legend.js';
 import { Recent } from './recent.js';
 import { showScenes } from './scene-list.js';
 import { createSelection } from './selection.js';
@@ -18,22 +18,7 @@ const announcer = byId('announcer', HTMLElement);
 /** @param {string} text */
 const announce = (text) => setText(announcer, text);
 
-for (const [kind, { name, says }] of Object.entries(KINDS)) {
-  const symbol = makeSymbol(/** @type {keyof typeof KINDS} */ (kind));
-  byId('legend', HTMLElement).append(
-    make('li', {}, symbol, make('b', {}, name), make('span', {}, says)),
-  );
-}
-byId('legend', HTMLElement).append(
-  make(
-    'li',
-    {},
-    make('span', { className: 'symbol line', ariaHidden: 'true' }),
-    make('b', {}, 'lag'),
-    make('span', {}, 'of the standby, measured'),
-  ),
-);
-
+showLegend();
 const selection = createSelection(recent);
 const drawTiles = showTiles(recent);
 const tellStory = showStory();
@@ -46,12 +31,12 @@ const drawTimeline = showTimeline(recent, {
 /** @param {LabState} newState */
 const onState = (newState) => {
   state = newState;
-  showControls_(newState);
-  showScenes_(newState);
+  paintControls(newState);
+  paintScenes(newState);
   setText(byId('servers', HTMLElement), `Running on ${newState.servers}.`);
 };
-const showControls_ = showControls((newState) => onState(newState));
-const showScenes_ = showScenes((newState) => onState(newState), announce);
+const paintControls = showControls((newState) => onState(newState));
+const paintScenes = showScenes((newState) => onState(newState), announce);
 
 const connection = byId('connection', HTMLElement);
 const connectionText = byId('connection-text', HTMLElement);

@@ -64,14 +64,18 @@ function drawSprite(kind, colour) {
   if (ctx === null) return canvas;
   ctx.translate(canvas.width / 2, canvas.height / 2);
   ctx.scale(radius, radius);
-  const path = new Path2D(KINDS[kind].path);
   ctx.lineCap = 'round';
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.globalAlpha = 0.8;
   ctx.lineWidth = 0.4;
-  if (KINDS[kind].isHollow) ctx.stroke(path);
-  else ctx.fill(path);
+  if (KINDS[kind].isHollow) ctx.stroke(outlineOf(kind));
+  else ctx.fill(outlineOf(kind));
   return canvas;
+}
+
+/** @param {SceneOutcome} kind */
+function outlineOf(kind) {
+  return new Path2D(KINDS[kind].path);
 }
 
 /**

@@ -43,6 +43,20 @@ export class Recent {
     dropFront(this.lag, ({ at }) => at < oldest, 0);
   }
 
+  /** When a server did not answer: from, and to. */
+  gaps() {
+    /** @type {[from: number, to: number][]} */
+    const found = [];
+    for (const [index, { at, lagMs }] of this.lag.entries()) {
+      if (lagMs !== null) continue;
+      const to = this.lag[index + 1]?.at ?? this.now;
+      const last = found.at(-1);
+      if (last !== undefined && last[1] === at) last[1] = to;
+      else found.push([at, to]);
+    }
+    return found;
+  }
+
   /** Time stands still until there are news again. */
   stop() {
     this.#stoppedAt ??= this.now;

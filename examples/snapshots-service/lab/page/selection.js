@@ -29,7 +29,6 @@ export function createSelection(recent) {
   };
   /** @param {LabPoll | undefined} chosen */
   const select = (chosen) => {
-    if (chosen === undefined) return;
     poll = chosen;
     setFollowing(false);
   };

@@ -3,13 +3,13 @@
 /** @import { Recent } from './recent.js' */
 import uPlot from 'uplot';
 import { byId } from './dom.js';
-import { formatMs } from './format.js';
+import { formatMs, formatSetting } from './format.js';
 import { kindOf } from './kinds.js';
 import { drawSprites, readTheme, ring, within, write } from './paint.js';
 import { WINDOW_MS } from './recent.js';
 
-const LOWEST_MS = 0.1;
-const HIGHEST_MS = 10_000;
+/** The scale, as powers of ten: from 0.1 ms to 10 s. */
+const DECADES = [-1, 0, 1, 2, 3, 4];
 /** Samples that are farther apart are not joined. */
 const LONGEST_STEP_S = 2;
 /** How far from a poll a click may be, in CSS pixels. */
@@ -36,16 +36,14 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   /** @param {number} at */
   const toX = (at) => plot.valToPos(toSeconds(at), 'x', true);
   /** @param {number} ms */
-  const toY = (ms) => plot.valToPos(clamp(ms), 'y', true);
-  /** @param {number} pixels */
-  const px = (pixels) => pixels * devicePixelRatio;
+  const toY = (ms) => plot.valToPos(toDecades(ms), 'y', true);
 
   /** @param {uPlot} u */
   const drawBackground = ({ ctx, bbox }) => {
     const { left, top, width, height } = bbox;
     const { fallback = false, retryMinMs = 0, retryMaxMs = 0 } = settings() ?? {};
     within(ctx, bbox, () => {
-      for (const [from, to] of gaps(recent)) {
+      for (const [from, to] of recent.gaps()) {
         const x = toX(from);
         ctx.fillStyle = theme.gap;
         ctx.fillRect(x, top, toX(to) - x, height);
@@ -107,7 +105,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
       cursor: { show: false },
       scales: {
         x: { time: false, range: () => [-WINDOW_MS / 1000, 0] },
-        y: { distr: 3, log: 10, range: () => [LOWEST_MS, HIGHEST_MS] },
+        y: { range: () => [-1, 4] },
       },
       axes: [
         {
@@ -119,9 +117,10 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
         },
         {
           ...axis,
+          grid,
           size: 56,
-          grid: { ...grid, filter: (_, splits) => splits.map(onlyPowerOfTen) },
-          values: (_, splits) => splits.map(formatTick),
+          splits: DECADES,
+          values: (_, splits) => splits.map((decade) => formatSetting(10 ** decade)),
         },
       ],
       series: [
@@ -145,7 +144,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
     const distanceTo = ({ at, durationMs }) =>
       Math.hypot(
         plot.valToPos(toSeconds(at), 'x') - offsetX,
-        plot.valToPos(clamp(durationMs), 'y') - offsetY,
+        plot.valToPos(toDecades(durationMs), 'y') - offsetY,
       );
     const [nearest] = recent.polls
       .map((poll) => ({ poll, distance: distanceTo(poll) }))
@@ -166,47 +165,27 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
         lag.push(null);
       }
       seconds.push(second);
-      lag.push(lagMs === null ? null : clamp(lagMs));
+      lag.push(lagMs === null ? null : toDecades(lagMs));
     }
     plot.setData([seconds, lag, lag]);
   };
 }
 
-/** @param {number} ms */
-function clamp(ms) {
-  return Math.min(Math.max(ms, LOWEST_MS), HIGHEST_MS);
+/**
+ * A time in milliseconds on the logarithmic scale, at its edge if it is beyond.
+ *
+ * @param {number} ms
+ */
+function toDecades(ms) {
+  return Math.min(Math.max(Math.log10(ms), -1), 4);
+}
+
+/** @param {number} pixels - as style sheets count them */
+function px(pixels) {
+  return pixels * devicePixelRatio;
 }
 
 /** @param {HTMLElement} container */
 function sizeOf({ clientWidth, clientHeight }) {
   return { width: clientWidth, height: clientHeight };
-}
-
-/** @param {number} value */
-function onlyPowerOfTen(value) {
-  return Number.isInteger(Math.round(Math.log10(value) * 1e6) / 1e6) ? value : null;
-}
-
-/** @param {number | null} ms */
-function formatTick(ms) {
-  if (ms === null) return '';
-  return ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`;
-}
-
-/**
- * When a server did not answer: from, and to.
- *
- * @param {Recent} recent
- */
-function gaps({ lag, now }) {
-  /** @type {[from: number, to: number][]} */
-  const found = [];
-  for (const [index, { at, lagMs }] of lag.entries()) {
-    if (lagMs !== null) continue;
-    const to = lag[index + 1]?.at ?? now;
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === at) last[1] = to;
-    else found.push([at, to]);
-  }
-  return found;
 }

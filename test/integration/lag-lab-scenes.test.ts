@@ -1,0 +1,56 @@
+import { sql } from 'kysely';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SCENES } from '../../examples/snapshots-service/lab/scenes.ts';
+import { kindOf, startLagLab } from '../support/lag-lab.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../support/replicated-database.ts';
+
+describe('a scene of the lag lab', () => {
+  let database: ReplicatedDatabase<SnapshotTables>;
+
+  beforeAll(async () => {
+    database = await startReplicatedDatabase(createSnapshotTables);
+  });
+  afterAll(() => database?.end());
+
+  const readStandby = async () => {
+    const { rows } = await sql<{ delay: string; pause: string }>`
+      select
+        current_setting('recovery_min_apply_delay') as delay,
+        pg_get_wal_replay_pause_state() as pause`.execute(database.replica.db);
+    return rows[0];
+  };
+
+  test.for(SCENES)('"$title" shows what it claims, and puts everything back', async (scene) => {
+    const { lab, log } = await startLagLab(database.cluster, { pace: 0.5 });
+    await lab.change({ lagMs: 7, paused: true, retryMinMs: 3, pollsPerSecond: 2 });
+    const before = { settings: lab.state().settings, standby: await readStandby() };
+    expect(before.standby).toEqual({ delay: '7ms', pause: 'paused' });
+
+    const visit = lab.visit();
+    lab.play(scene);
+    expect(lab.state().playing).toMatchObject({ name: scene.name });
+    // What came of the settings before the scene, and comes of them after it, is not the scene's.
+    await expect.poll(() => lab.state().settings).not.toEqual(before.settings);
+    const begin = Date.now();
+    const { steps } = scene;
+    const lastSays = steps.at(-1)?.says;
+    await expect.poll(() => lab.state().playing?.says, { timeout: 20_000 }).toBe(lastSays);
+    await expect.poll(() => lab.state().playing, { timeout: 20_000 }).toBe(null);
+
+    const outcomes = new Set(
+      visit
+        .news()
+        .polls.filter(({ at }) => at > begin)
+        .map(kindOf),
+    );
+    expect([...outcomes]).toEqual(expect.arrayContaining([...scene.shows]));
+    expect(scene.never.filter((outcome) => outcomes.has(outcome))).toEqual([]);
+    expect({ settings: lab.state().settings, standby: await readStandby() }).toEqual(before);
+    expect(lab.state().played).toEqual({ title: scene.title, end: 'finished' });
+    expect(log).toEqual([]);
+  });
+});

@@ -1,0 +1,73 @@
+import { afterEach } from 'vitest';
+import { openDatabases } from '../../examples/snapshots-service/databases.ts';
+import { createLab, type Lab } from '../../examples/snapshots-service/lab/lab.ts';
+import type { LabPoll } from '../../examples/snapshots-service/lab/lab-poll.ts';
+import { createLabRoutes } from '../../examples/snapshots-service/lab/lab-routes.ts';
+import { listen } from '../../examples/snapshots-service/listen.ts';
+import { createLog } from '../../examples/snapshots-service/log.ts';
+import { createService } from '../../examples/snapshots-service/service.ts';
+import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
+
+/** The lab, served on a port of its own. */
+export interface RunningLab {
+  readonly url: string;
+  readonly lab: Lab;
+  /** What the service logged. */
+  readonly log: readonly Record<string, unknown>[];
+  /** Ends the service, as Ctrl-C does. */
+  close(): Promise<void>;
+}
+
+export interface LagLabOptions {
+  /** Whether the servers are like those of one's own. Default is `false`. */
+  readonly ownServers?: boolean;
+  /** Whether visitors are let in. Default is `true`. */
+  readonly open?: boolean;
+  readonly pace?: number;
+  /** Default is any free one. */
+  readonly port?: number;
+}
+
+const closings: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(closings.splice(0).map((close) => close()));
+});
+
+/** Serves a lab over a cluster that has the tables, until the test ends. */
+export async function startLagLab(
+  { primary, replicas: [standby], description }: ReplicationCluster,
+  { ownServers = false, open = true, pace = 1, port = 0 }: LagLabOptions = {},
+): Promise<RunningLab> {
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog('error', (line) => lines.push(JSON.parse(line)));
+  const urls = { primary: primary.connectionString, replica: standby.connectionString };
+  const databases = openDatabases(urls, log);
+  const retryMs = { min: 50, max: 200 };
+  const lab = createLab({
+    databases,
+    servers: description,
+    standby: ownServers ? undefined : standby,
+    retryMs,
+    log,
+    pace,
+  });
+  const app = createService(databases, { enabled: true, retryMs }, log);
+  app.route('/', createLabRoutes(lab));
+  const server = await listen(app, port);
+  if (open) lab.open();
+
+  let closing: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    await lab.close();
+    await server.close();
+    await databases.close();
+  };
+  const close = (): Promise<void> => (closing ??= end());
+  closings.push(close);
+  return { url: server.url, lab, log: lines, close };
+}
+
+/** How a poll ended, as the lab tells its visitors. */
+export function kindOf({ isLie, outcome }: LabPoll): string {
+  return isLie ? 'lie' : outcome;
+}
