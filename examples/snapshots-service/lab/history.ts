@@ -1,6 +1,5 @@
 /** The newest of many things, each with a number that counts up from 1. Old ones fall out. */
 export interface History<T> {
-  readonly size: number;
   /** The number of the newest one, or 0. */
   readonly last: number;
   add(item: T): void;
@@ -13,9 +12,6 @@ export function createHistory<T>(capacity: number): History<T> {
   const ring: T[] = [];
   let last = 0;
   return {
-    get size() {
-      return ring.length;
-    },
     get last() {
       return last;
     },
