@@ -15,7 +15,7 @@ export interface RunningLab {
   /** What the service logged. */
   readonly log: readonly Record<string, unknown>[];
   /** Ends the service, as Ctrl-C does. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export interface LagLabOptions {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { sendProblem } from '../problem.ts';
@@ -52,18 +53,15 @@ export function createLabRoutes(lab: Lab): Hono {
     return streamSSE(c, async (stream) => {
       const visit = lab.visit();
       stream.onAbort(visit.end);
-      let event = 'history';
       let version = 0;
-      while (!stream.aborted && !lab.isClosed) {
+      for (let event = 'history'; !visit.over.aborted; event = 'news') {
         if (version !== lab.version) {
           ({ version } = lab);
           await stream.writeSSE({ event: 'state', data: JSON.stringify(lab.state()) });
         }
         await stream.writeSSE({ event, data: JSON.stringify(visit.news()) });
-        event = 'news';
-        await stream.sleep(TICK_MS);
+        await sleep(TICK_MS, undefined, { signal: visit.over }).catch(() => {});
       }
-      visit.end();
     });
   });
 

@@ -49,8 +49,7 @@ export interface Lab {
   visit(): LabVisit;
   /** How many visits there are now. */
   readonly visits: number;
-  readonly isClosed: boolean;
-  /** Ends all work, and leaves nothing in the database. */
+  /** Ends all visits and all work, and leaves nothing in the database. */
   close(): Promise<void>;
 }
 
@@ -59,6 +58,8 @@ interface LabVisit {
   /** What happened since the last call. */
   readonly news: () => LabNews;
   readonly end: () => void;
+  /** Aborts when the visit has ended, which the lab may do, too. */
+  readonly over: AbortSignal;
 }
 
 const NOT_OPEN = 'The demonstration in the terminal comes first. The lab opens when it has ended.';
@@ -67,7 +68,6 @@ const OWN_SERVERS = 'These servers are your own, so their lag is left alone.';
 export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts }: LabParts): Lab {
   let version = 1;
   let isOpen = false;
-  let isClosed = false;
   const visits = new Set<LabVisit>();
   const naps = createNaps();
   const changed = (): void => {
@@ -106,9 +106,6 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
     get visits() {
       return visits.size;
     },
-    get isClosed() {
-      return isClosed;
-    },
     open() {
       isOpen = true;
       changed();
@@ -134,11 +131,15 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
     },
     stopScene: () => player.stop(),
     visit() {
+      const over = new AbortController();
       const visit: LabVisit = {
         news: record.reader(),
         end: () => {
-          if (visits.delete(visit)) startOrStop();
+          visits.delete(visit);
+          over.abort();
+          startOrStop();
         },
+        over: over.signal,
       };
       visits.add(visit);
       startOrStop();
@@ -146,7 +147,7 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
     },
     async close() {
       isOpen = false;
-      isClosed = true;
+      for (const visit of visits) visit.end();
       await player.stop();
       await activity.stop();
       await runs.deleteAll().catch((error) => log.warn('The runs of the lab stay.', { error }));

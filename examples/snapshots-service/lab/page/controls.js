@@ -86,7 +86,7 @@ export function showControls(onState) {
       const text = formatValue(name, settings[name]);
       slider.value = String(nearest(STOPS[name], settings[name]));
       slider.ariaValueText = text;
-      setText(byId(`${name}-value`, HTMLOutputElement), text);
+      setText(byId(`${name}-value`, HTMLElement), text);
     }
     for (const name of SWITCHES) byId(name, HTMLInputElement).checked = settings[name];
     const isPausing = settings.paused && !state.settings.paused;

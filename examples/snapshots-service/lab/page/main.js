@@ -19,14 +19,23 @@ const announcer = byId('announcer', HTMLElement);
 const announce = (text) => setText(announcer, text);
 
 showLegend();
-const selection = createSelection(recent);
+const selection = createSelection(recent, () => draw());
 const drawTiles = showTiles(recent);
 const tellStory = showStory();
 const drawTimeline = showTimeline(recent, {
   settings: () => state?.settings,
   selected: () => selection.current(),
-  onSelect: (poll) => selection.select(poll),
+  onSelect(poll) {
+    selection.select(poll);
+    byId('story', HTMLElement).scrollIntoView({ block: 'nearest' });
+  },
 });
+const draw = () => {
+  drawTiles();
+  drawTimeline();
+  const poll = selection.current();
+  if (poll !== undefined) tellStory(poll, recent.now);
+};
 
 /** @param {LabState} newState */
 const onState = (newState) => {
@@ -70,17 +79,14 @@ listenToServer({
   },
 });
 
-const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 let drawnAt = -Infinity;
 /** @param {number} time */
-const draw = (time) => {
-  if (time - drawnAt >= (calm.matches ? 1000 : 100)) {
+const animate = (time) => {
+  if (time - drawnAt >= (reducedMotion.matches ? 1000 : 100)) {
     drawnAt = time;
-    drawTiles();
-    drawTimeline();
-    const poll = selection.current();
-    if (poll !== undefined) tellStory(poll, recent.now);
+    draw();
   }
-  requestAnimationFrame(draw);
+  requestAnimationFrame(animate);
 };
-requestAnimationFrame(draw);
+requestAnimationFrame(animate);

@@ -22,6 +22,7 @@ export function showScenes(onState, announce) {
     const isPlaying = latest?.playing?.name === name;
     try {
       onState(await send('POST', '/lab/scene', { name: isPlaying ? null : name }));
+      if (!isPlaying) byId('watch', HTMLElement).scrollIntoView({ block: 'nearest' });
     } catch (problem) {
       showText(reason, problem instanceof Error ? problem.message : String(problem));
     }

@@ -9,8 +9,9 @@ const HOLD_MS = 2_000;
  * Which poll's story is told: the latest, a new one every two seconds, or one that was chosen.
  *
  * @param {Recent} recent
+ * @param {() => void} onChange - hears that somebody chose another one
  */
-export function createSelection(recent) {
+export function createSelection(recent, onChange) {
   const timeline = byId('timeline', HTMLElement);
   const latest = byId('latest', HTMLButtonElement);
   const skipHits = byId('skip-hits', HTMLInputElement);
@@ -31,6 +32,7 @@ export function createSelection(recent) {
   const select = (chosen) => {
     poll = chosen;
     setFollowing(false);
+    onChange();
   };
   const previous = () => {
     const id = poll?.id ?? Infinity;
@@ -40,12 +42,18 @@ export function createSelection(recent) {
     const id = poll?.id ?? 0;
     select(candidates().find((each) => each.id > id) ?? poll);
   };
-  const follow = () => setFollowing(true);
+  const follow = () => {
+    setFollowing(true);
+    onChange();
+  };
 
   byId('previous', HTMLButtonElement).addEventListener('click', previous);
   byId('next', HTMLButtonElement).addEventListener('click', next);
   latest.addEventListener('click', follow);
-  skipHits.addEventListener('change', () => (followedAt = -Infinity));
+  skipHits.addEventListener('change', () => {
+    followedAt = -Infinity;
+    onChange();
+  });
   timeline.addEventListener('keydown', (event) => {
     const action = { ArrowLeft: previous, ArrowRight: next, Escape: follow, End: follow }[
       event.key

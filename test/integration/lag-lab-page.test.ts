@@ -1,0 +1,290 @@
+import { sql } from 'kysely';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { browserObstacle, visit } from '../support/browser.ts';
+import { kindOf, type LagLabOptions, startLagLab } from '../support/lag-lab.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../support/replicated-database.ts';
+
+const PATIENCE = { timeout: 15_000 };
+const ARTIFACTS = new URL('../artifacts/', import.meta.url).pathname;
+
+// The one thing that tests may go without.
+if (browserObstacle !== undefined) {
+  process.stdout.write(`The lag lab's page is not tested: ${browserObstacle}\n`);
+}
+
+describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
+  let database: ReplicatedDatabase<SnapshotTables>;
+
+  beforeAll(async () => {
+    database = await startReplicatedDatabase(createSnapshotTables);
+  });
+  afterAll(() => database?.end());
+
+  const open = async (options?: LagLabOptions, browser?: Parameters<typeof visit>[1]) => {
+    const running = await startLagLab(database.cluster, options);
+    const visited = await visit(running.url, browser);
+    await visited.page.getByText('Live', { exact: true }).waitFor();
+    return { ...running, ...visited };
+  };
+  const readStandby = async () => {
+    const { rows } = await sql<{ delay: string; pause: string }>`
+      select
+        current_setting('recovery_min_apply_delay') as delay,
+        pg_get_wal_replay_pause_state() as pause`.execute(database.replica.db);
+    return rows[0];
+  };
+
+  test('opens without a complaint, and asks nobody else for anything', async () => {
+    const { page, url, complaints, requested } = await open();
+    await expect
+      .poll(() => page.locator('#tiles .value').first().textContent(), PATIENCE)
+      .toMatch(/\d %/);
+    await page.getByText(/The replica had the row/).waitFor();
+    expect(await page.title()).toContain('The lag lab');
+    expect(requested.filter((each) => !each.startsWith(`${url}/`))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test('sets the lag and the pause of the standby itself', async () => {
+    const { page, lab } = await open();
+    await pressOn(page, 'lagMs', 'End');
+    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '5s' });
+    await expect.poll(() => page.locator('#lagMs').getAttribute('aria-valuetext')).toBe('5 s');
+    await pressOn(page, 'lagMs', 'Home');
+    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '0' });
+
+    await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
+    await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'paused' });
+    const { news } = lab.visit();
+    await expect.poll(() => news().polls.map(kindOf), PATIENCE).toContain('primary');
+    await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
+    await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'not paused' });
+  });
+
+  test('switches the fallback off, and shows the lies that follow', async () => {
+    const { page, lab } = await open();
+    await pressOn(page, 'lagMs', 'End');
+    await page.getByRole('switch', { name: /^Fallback/ }).press('Space');
+    await expect.poll(() => lab.state().settings).toMatchObject({ fallback: false });
+    const lies = page.locator('#tiles div', { hasText: 'Lies' }).locator('.value');
+    await expect.poll(() => lies.textContent(), PATIENCE).toMatch(/^[1-9]/);
+    await page.getByText('The replica said “not found”, and nobody asked further.').waitFor();
+    await pressOn(page, 'lagMs', 'Home');
+    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '0' });
+  });
+
+  test('sets the retry window, one end pushing the other, and the traffic', async () => {
+    const { page, lab } = await open();
+    const { news } = lab.visit();
+    await pressOn(page, 'retryMinMs', 'End');
+    await expect
+      .poll(() => news().polls.at(-1), PATIENCE)
+      .toMatchObject({ retryMinMs: 2000, retryMaxMs: 2000 });
+    await pressOn(page, 'retryMaxMs', 'Home');
+    await expect
+      .poll(() => news().polls.at(-1), PATIENCE)
+      .toMatchObject({ retryMinMs: 0, retryMaxMs: 0 });
+
+    await pressOn(page, 'runners', 'Home');
+    await expect.poll(() => news().polls, { ...PATIENCE, interval: 500 }).toEqual([]);
+    await pressOn(page, 'pollsPerSecond', 'Home');
+    await pressOn(page, 'runners', 'ArrowRight');
+    await expect
+      .poll(() => lab.state().settings)
+      .toMatchObject({ runners: 1, pollsPerSecond: 0.2 });
+    await pressOn(page, 'pollsPerSecond', 'End');
+    // One runner at 0.2 polls per second takes 50 seconds for as many.
+    let polls = 0;
+    await expect.poll(() => (polls += news().polls.length), PATIENCE).toBeGreaterThan(10);
+  });
+
+  test('plays a scene, tells what is to be seen, and stops it', async () => {
+    const { page, lab, complaints } = await open();
+    const before = lab.state().settings;
+    const button = page.locator('#scene-bogus-ids');
+    await button.press('Enter');
+    await page.getByText('Only the primary can say “not found” and be believed').first().waitFor();
+    expect(lab.state().playing).toMatchObject({ name: 'bogus-ids' });
+    expect(await page.locator('#scene-long-lag').isDisabled()).toBe(true);
+    expect(await page.locator('#lagMs').isDisabled()).toBe(true);
+    expect(await page.locator('#standby-reason').textContent()).toContain('“Bogus ids” is playing');
+    await page.locator('#skip-hits').check();
+    await page.getByText('The id is bogus, and only the primary could say so.').waitFor();
+
+    await page.getByRole('button', { name: 'Stop the scene Bogus ids' }).press('Enter');
+    await expect.poll(() => lab.state().playing, PATIENCE).toBe(null);
+    expect(lab.state()).toMatchObject({ settings: before, played: { end: 'stopped' } });
+    await expect.poll(() => page.locator('#lagMs').isEnabled(), PATIENCE).toBe(true);
+    expect(await page.getByRole('status').textContent()).toContain('been stopped');
+    expect(complaints).toEqual([]);
+  });
+
+  test('can be used by keyboard alone', async () => {
+    const { page } = await open();
+    const reached: string[] = [];
+    for (let tabs = 0; tabs < 30; tabs += 1) {
+      await page.keyboard.press('Tab');
+      reached.push(await page.evaluate<string>('document.activeElement.id'));
+    }
+    expect([...new Set(reached)].filter((id) => id !== '').join(' ')).toBe(
+      'timeline scene-write-spike scene-long-lag scene-standby-restart scene-bogus-ids ' +
+        'lagMs paused fallback retryMinMs retryMaxMs runners pollsPerSecond ' +
+        'skip-hits previous next latest',
+    );
+
+    const which = async () =>
+      Number(/#(\d+)/.exec((await page.locator('#story-which').textContent()) ?? '')?.[1]);
+    await expect.poll(which, PATIENCE).toBeGreaterThan(4);
+    await page.locator('#timeline').press('ArrowLeft');
+    expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
+    const chosen = await which();
+    await page.locator('#timeline').press('ArrowLeft');
+    await expect.poll(which).toBe(chosen - 1);
+    await page.locator('#timeline').press('ArrowRight');
+    await page.locator('#timeline').press('ArrowRight');
+    await expect.poll(which).toBe(chosen + 1);
+    await page.locator('#timeline').press('Escape');
+    expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('true');
+    await expect.poll(which, PATIENCE).toBeGreaterThan(chosen + 1);
+  });
+
+  test('tells the story of the poll that is clicked, rung by rung', async () => {
+    const { page, lab } = await open();
+    await lab.change({ lagMs: 30, retryMinMs: 100, retryMaxMs: 100, runners: 20 });
+    const rungs = page.locator('#ladder li');
+    await expect
+      .poll(async () => {
+        // Where polls of 100 ms are, on a scale from 0.1 ms to 10 s.
+        const box = await page.locator('#timeline .u-over').boundingBox();
+        if (box === null) return [];
+        await page.mouse.click(box.x + box.width - 8, box.y + box.height * 0.4);
+        return rungs.allInnerTexts();
+      }, PATIENCE)
+      .toEqual([
+        expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
+        expect.stringMatching(/^wait\s1\d\d ms\sa random time from 100 to 100 ms/),
+        expect.stringMatching(/^replica_retry\s[\d.]+ ms\sfound/),
+        expect.stringMatching(/^primary\s–\snot needed/),
+      ]);
+    expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
+    await lab.change({ lagMs: 0 });
+  });
+
+  test.for([
+    ['laptop', 'light', 1280, 800],
+    ['laptop', 'dark', 1280, 800],
+    ['phone', 'light', 390, 844],
+    ['phone', 'dark', 320, 640],
+  ] as const)('can be read on a %s in %s colours', async ([device, colorScheme, width, height]) => {
+    const { page, lab, complaints } = await open(
+      {},
+      { colorScheme, viewport: { width, height }, isMobile: device === 'phone' },
+    );
+    await lab.change({ lagMs: 100, runners: 8 });
+    await page.locator('#skip-hits').check();
+    await page.getByText(/and the primary was spared|so the primary answered/).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
+    const isDark = await page.evaluate<boolean>(
+      'getComputedStyle(document.body).color.match(/\\d+/)[0] > 128',
+    );
+    expect(isDark).toBe(colorScheme === 'dark');
+    await page.screenshot({
+      path: `${ARTIFACTS}lag-lab-${device}-${colorScheme}.png`,
+      fullPage: true,
+    });
+    await lab.change({ lagMs: 0 });
+    expect(complaints).toEqual([]);
+  });
+
+  test('disables what would touch the lag of your own servers, and says why', async () => {
+    const { page, lab, complaints } = await open({ ownServers: true });
+    const reason = 'These servers are your own, so their lag is left alone.';
+    expect(await page.getByText(reason).count()).toBe(2);
+    for (const id of [
+      'lagMs',
+      'paused',
+      'scene-write-spike',
+      'scene-long-lag',
+      'scene-standby-restart',
+    ]) {
+      expect(await page.locator(`#${id}`).isDisabled()).toBe(true);
+    }
+    await pressOn(page, 'runners', 'Home');
+    await expect.poll(() => lab.state().settings).toMatchObject({ runners: 0 });
+    expect(await page.locator('#scene-bogus-ids').isEnabled()).toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
+  test('waits while the demonstration in the terminal runs', async () => {
+    const { page, lab } = await open({ open: false });
+    expect(await page.locator('#runners').isDisabled()).toBe(true);
+    await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
+    lab.open();
+    await expect.poll(() => page.locator('#runners').isEnabled(), PATIENCE).toBe(true);
+  });
+
+  test('ends its visit when it is closed', async () => {
+    const { page, lab } = await open();
+    expect(lab.visits).toBe(1);
+    await page.close();
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+  });
+
+  test('says when it is disconnected, and connects again by itself', async () => {
+    const { page, url, close } = await open();
+    await close();
+    await page.getByText('The connection to the service is lost.').waitFor();
+    await page.getByText('Disconnected', { exact: true }).waitFor();
+    const again = await startLagLab(database.cluster, { port: Number(new URL(url).port) });
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await page.locator('#notice').isHidden()).toBe(true);
+    expect(again.lab.visits).toBe(1);
+  });
+
+  test('keeps the last minute only, however long it is open', async () => {
+    const { page } = await open();
+    const kept = await page.evaluate(`(async () => {
+      const { Recent } = await import('/lab/recent.js');
+      const recent = new Recent();
+      const sizes = [];
+      for (let now = 0; now < 3_600_000; now += 1000) {
+        recent.add({ now, polls: Array(400).fill({ at: now }), lag: [{ at: now, lagMs: 0 }] });
+        sizes.push(Math.max(recent.polls.length, recent.lag.length));
+      }
+      return [Math.max(...sizes), recent.polls.length, recent.lag.length, recent.lag[0].at];
+    })()`);
+    expect(kept).toEqual([20_000, 20_000, 61, 3_539_000]);
+  });
+});
+
+function pressOn(page: Page, id: string, key: string): Promise<void> {
+  return page.locator(`#${id}`).press(key);
+}
+
+/** Texts, with their contrast, that have less than the 4.5:1 of WCAG AA. What is disabled may be faint. */
+const FAINT_TEXTS = `(() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (rgb) => rgb.slice(0, 3)
+    .map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    const [r, g, b, a = 1] = parse(getComputedStyle(element).backgroundColor);
+    return a === 1 ? [r, g, b] : behind(element.parentElement);
+  };
+  const hasText = (element) => [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  return [...document.body.querySelectorAll('*')]
+    .filter((each) => hasText(each) && each.checkVisibility() && !each.closest(':disabled'))
+    .map((each) => {
+      const pair = [parse(getComputedStyle(each).color), behind(each)].map(luminance);
+      const [dark, light] = pair.toSorted((a, b) => a - b);
+      return [each.textContent.trim(), (light + 0.05) / (dark + 0.05)];
+    })
+    .filter(([, contrast]) => contrast < 4.5);
+})()`;
