@@ -10,7 +10,8 @@ export interface CommandLine {
 export const HELP = `Shows reads that fall back from a lagging PostgreSQL standby to its primary.
 
 Starts a primary, a standby and a service on 127.0.0.1, polls the service while
-the standby lags more and more, prints what came of it, and keeps serving.
+the standby lags more and more, prints what came of it, and keeps serving: also
+the lag lab, a page at / where you set the lag yourself and see what happens.
 
 Usage: npm start -- [--once] [--help]
 
@@ -30,7 +31,8 @@ Environment:
                          Default is 50 and 200; a maximum of 0 skips it.
   DATABASE_URL, REPLICA_DATABASE_URL
                          A primary and its standby to use instead. Three tables
-                         are created there, and stay; the lag is left alone.
+                         are created there, and stay; the lag is left alone, by
+                         the page, too.
   LOG_LEVEL              error, warn (a line for each read that the primary had
                          to serve) or info. Default is error.
 `;

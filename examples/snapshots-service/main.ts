@@ -65,6 +65,7 @@ await runProgram(async ({ signal, defer }) => {
   await runner.append(key.runId);
   lab.open();
   say(`\nThe lag lab is open: ${service.url}/`);
+  say('It is a page where you set the lag yourself, and see what becomes of the polls.');
   say('\nServing until Ctrl-C:');
   for (const path of ['/health', '/metrics', pollPath(key)]) say(`  ${service.url}${path}`);
   await aborted(signal);

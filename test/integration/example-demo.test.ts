@@ -81,6 +81,7 @@ describe('the example', { timeout: 60_000 }, () => {
     ['while its servers start', 'SIGINT', 130, initdbRuns],
     ['while it polls', 'SIGTERM', 143, (copy) => copy.waitFor(/^lag 30 ms/m)],
     ['while it serves', 'SIGINT', 130, (copy) => copy.waitFor(/Serving until Ctrl-C/)],
+    ['while a scene of the lag lab has stopped the standby', 'SIGTERM', 143, stopStandbyInLab],
   ])('leaves nothing when it is interrupted %s', async ([, signal, exitCode, moment]) => {
     const copy = start();
     await moment(copy);
@@ -119,6 +120,23 @@ test('npm start builds the package and hands its arguments on', async () => {
   expect((await npm).stdout).toContain('Usage: npm start -- [--once] [--help]');
   expect(readdirSync(project)).toContain('dist');
 });
+
+/** Watches the lab until the standby is down, and goes on watching. */
+async function stopStandbyInLab(copy: ExampleProcess): Promise<void> {
+  await copy.waitFor(/Serving until Ctrl-C/);
+  const url = urlOf(copy.output.stdout);
+  expect(copy.output.stdout).toContain(`The lag lab is open: ${url}/\n`);
+  const events = await fetch(`${url}/lab/events`);
+  await fetch(`${url}/lab/scene`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ name: 'standby-restart' }),
+  });
+  const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
+  // Without an answer from the standby there is no lag.
+  while (!(await reader.read()).value?.includes('"lagMs":null'));
+  reader.closed.catch(() => {});
+}
 
 function urlOf(output: string): string | undefined {
   return /^Serving on (http:\S+)\.$/m.exec(output)?.[1];
