@@ -9,6 +9,8 @@ import { readScene } from './read-scene.ts';
 import { readSettings } from './read-settings.ts';
 
 const TICK_MS = 200;
+/** How long a page waits before it connects again. */
+const RECONNECT_MS = 1000;
 /** How many pages may be open at once. */
 const MOST_VISITS = 20;
 
@@ -59,7 +61,8 @@ export function createLabRoutes(lab: Lab): Hono {
           ({ version } = lab);
           await stream.writeSSE({ event: 'state', data: JSON.stringify(lab.state()) });
         }
-        await stream.writeSSE({ event, data: JSON.stringify(visit.news()) });
+        const data = JSON.stringify(visit.news());
+        await stream.writeSSE({ event, data, retry: RECONNECT_MS });
         await sleep(TICK_MS, undefined, { signal: visit.over }).catch(() => {});
       }
     });

@@ -2,11 +2,12 @@
 /** @import { Recent } from './recent.js' */
 import { byId } from './dom.js';
 
-/** How long the latest poll stays, while it is followed: long enough to read it. */
+/** How long a poll stays, while the latest is followed: long enough to read it. */
 const HOLD_MS = 2_000;
 
 /**
- * Which poll's story is told: the latest, a new one every two seconds, or one that was chosen.
+ * Which poll's story is told: one that was chosen or, every two seconds, the latest, if there is one then the latest
+ * that has climbed the ladder.
  *
  * @param {Recent} recent
  * @param {() => void} onChange - hears that somebody chose another one
@@ -68,7 +69,10 @@ export function createSelection(recent, onChange) {
     /** The poll whose story is told now. */
     current() {
       const isDue = performance.now() - followedAt > HOLD_MS;
-      const newest = candidates().at(-1);
+      const told = poll?.id ?? 0;
+      const newest =
+        candidates().findLast(({ id, outcome }) => id > told && outcome !== 'replica') ??
+        candidates().at(-1);
       if (isFollowing && isDue && newest !== undefined) {
         poll = newest;
         followedAt = performance.now();

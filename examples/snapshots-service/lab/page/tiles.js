@@ -51,7 +51,7 @@ export function showTiles(recent) {
 
     setText(load.note, `of ${(recently.length / seconds).toFixed(1)} polls/s`);
     setText(p50.note, `of ${formatCount(polls.length)} polls`);
-    setText(p99.note, 'of the last minute');
+    setText(p99.note, 'last minute');
     if (totals === undefined) return;
     const all = (totals.replica + totals.replica_retry) / totals.polls;
     setText(share.note, `${formatShare(all)} of ${formatCount(totals.polls)}`);
