@@ -53,4 +53,15 @@ describe('a scene of the lag lab', () => {
     expect(lab.state().played).toEqual({ title: scene.title, end: 'finished' });
     expect(log).toEqual([]);
   });
+
+  test('that has stopped the standby starts it again when it is ended early', async () => {
+    const { lab } = await startLagLab(database.cluster);
+    await lab.change({ lagMs: 3 });
+    lab.play(SCENES.find(({ name }) => name === 'standby-restart')!);
+    const { news } = lab.visit();
+    await expect.poll(() => news().lag.at(-1)?.lagMs, { timeout: 20_000 }).toBe(null);
+    await lab.stopScene();
+    expect(lab.state()).toMatchObject({ playing: null, played: { end: 'stopped' } });
+    expect(await readStandby()).toEqual({ delay: '3ms', pause: 'not paused' });
+  });
 });

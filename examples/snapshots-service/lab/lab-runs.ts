@@ -25,10 +25,10 @@ export function createLabRuns(db: Kysely<SnapshotTables>, keepMs: number = KEEP_
   };
   const retire = async (runId: string): Promise<void> => {
     const now = performance.now();
-    const isOld = ({ at }: { at: number }): boolean => now - at > keepMs;
-    const old = retired.filter(isOld);
-    retired = [...retired.filter((run) => !isOld(run)), { runId, at: now }];
+    retired.push({ runId, at: now });
+    const old = retired.filter(({ at }) => now - at >= keepMs);
     await remove(old.map((run) => run.runId));
+    retired = retired.filter((run) => !old.includes(run));
   };
 
   return {

@@ -31,7 +31,6 @@ const drawTimeline = showTimeline(recent, {
   },
 });
 const draw = () => {
-  drawTiles();
   drawTimeline();
   const poll = selection.current();
   if (poll !== undefined) tellStory(poll, recent.now);
@@ -71,6 +70,7 @@ listenToServer({
       selection.clear();
     }
     recent.add(news);
+    drawTiles();
     showConnection(true);
   },
   onLost() {

@@ -38,6 +38,7 @@ export function showScenes(onState, announce) {
       make('span', { className: 'title' }, title),
       claim,
     );
+    button.setAttribute('aria-describedby', reason.id);
     button.addEventListener('click', () => void press(name));
     const item = make('li', {}, button);
     list.append(item);

@@ -47,8 +47,8 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
         const x = toX(from);
         ctx.fillStyle = theme.gap;
         ctx.fillRect(x, top, toX(to) - x, height);
-        if (toX(to) - x < px(42)) continue;
-        write(ctx, theme, { text: 'down', x: x + px(5), y: top + px(16), colour: theme.ink });
+        if (toX(to) - x < px(74)) continue;
+        write(ctx, theme, { text: 'no answer', x: x + px(5), y: top + px(16), colour: theme.ink });
       }
       if (!fallback || retryMaxMs === 0) return;
       const y = toY(retryMaxMs);
