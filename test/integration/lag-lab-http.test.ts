@@ -111,11 +111,13 @@ describe('the lag lab', () => {
   ])('refuses what a page asks for that is %s', async ([, header, headersOn]) => {
     const { set, play, get, port, lab } = await start();
     const headers = { ...JSON_TYPE, ...headersOn(port) };
-    for (const answer of [
-      await set({ runners: 1 }, headers),
-      await play('bogus-ids', headers),
-      await get('/lab/events', headers),
-    ]) {
+    const asked = [
+      () => set({ runners: 1 }, headers),
+      () => play('bogus-ids', headers),
+      () => get('/lab/events', headers),
+    ];
+    for (const ask of asked) {
+      const answer = await ask();
       expect(answer.status).toBe(403);
       expect(answer.text).toContain(`Expected \`${header}\` to be`);
     }

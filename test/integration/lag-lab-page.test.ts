@@ -73,6 +73,7 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     await expect.poll(() => lab.state().settings).toMatchObject({ fallback: false });
     const lies = page.locator('#tiles div', { hasText: 'Lies' }).locator('.value');
     await expect.poll(() => lies.textContent(), PATIENCE).toMatch(/^[1-9]/);
+    await page.locator('#skip-hits').check();
     await page.getByText('The replica said “not found”, and nobody asked further.').waitFor();
     await pressOn(page, 'lagMs', 'Home');
     await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '0' });
@@ -91,7 +92,12 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
       .toMatchObject({ retryMinMs: 0, retryMaxMs: 0 });
 
     await pressOn(page, 'runners', 'Home');
-    await expect.poll(() => news().polls, { ...PATIENCE, interval: 500 }).toEqual([]);
+    let quietSamples = 0;
+    const countQuietSamples = () => {
+      const { polls, lag } = news();
+      return (quietSamples = polls.length === 0 ? quietSamples + lag.length : 0);
+    };
+    await expect.poll(countQuietSamples, PATIENCE).toBeGreaterThan(3);
     await pressOn(page, 'pollsPerSecond', 'Home');
     await pressOn(page, 'runners', 'ArrowRight');
     await expect
@@ -125,7 +131,7 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
   });
 
   test('can be used by keyboard alone', async () => {
-    const { page, complaints } = await open();
+    const { page } = await open();
     const reached: string[] = [];
     for (let tabs = 0; tabs < 30; tabs += 1) {
       await page.keyboard.press('Tab');
@@ -151,10 +157,6 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     await page.locator('#timeline').press('Escape');
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('true');
     await expect.poll(which, PATIENCE).toBeGreaterThan(chosen + 1);
-
-    // Nothing is submitted.
-    for (const id of ['lagMs', 'paused', 'skip-hits']) await pressOn(page, id, 'Enter');
-    expect(complaints).toEqual([]);
   });
 
   test('tells the story of the poll that is clicked, rung by rung', async () => {
@@ -210,6 +212,7 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     const { page, lab } = await open({}, { reducedMotion: 'reduce' });
     await page.evaluate(`
       window.drawn = 0;
+      window.begin = performance.now();
       const { clearRect } = CanvasRenderingContext2D.prototype;
       CanvasRenderingContext2D.prototype.clearRect = function (...box) {
         window.drawn += 1;
@@ -217,11 +220,12 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
       };`);
     const { news } = lab.visit();
     let samples = 0;
-    // Five in a second, and never more.
-    await expect.poll(() => (samples += news().lag.length), PATIENCE).toBeGreaterThan(20);
-    const drawn = await page.evaluate<number>('window.drawn');
+    await expect.poll(() => (samples += news().lag.length), PATIENCE).toBeGreaterThan(12);
+    const [drawn = 0, seconds = 0] = await page.evaluate<number[]>(
+      '[window.drawn, (performance.now() - window.begin) / 1000]',
+    );
     expect(drawn).toBeGreaterThan(0);
-    expect(drawn).toBeLessThan(samples / 2);
+    expect(drawn).toBeLessThan(seconds + 2);
   });
 
   test('disables what would touch the lag of your own servers, and says why', async () => {
@@ -261,12 +265,23 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
   test('says when it is disconnected, and connects again by itself', async () => {
     const { page, url, close } = await open();
     await close();
-    await page.getByText('The connection to the service is lost.').waitFor();
+    // Silence alone would tell after five seconds.
+    await page.getByText('The connection to the service is lost.').waitFor({ timeout: 4_000 });
     await page.getByText('Disconnected', { exact: true }).waitFor();
     const again = await startLagLab(database.cluster, { port: Number(new URL(url).port) });
     await page.getByText('Live', { exact: true }).waitFor();
     expect(await page.locator('#notice').isHidden()).toBe(true);
     expect(again.lab.visits).toBe(1);
+  });
+
+  test('waits for its turn when too many pages are open', async () => {
+    const { url, lab } = await startLagLab(database.cluster);
+    const others = Array.from({ length: 20 }, () => lab.visit());
+    const { page } = await visit(url);
+    await page.getByText('The connection to the service is lost.').waitFor();
+    others[0]?.end();
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(lab.visits).toBe(20);
   });
 
   test('keeps the last minute only, however long it is open', async () => {

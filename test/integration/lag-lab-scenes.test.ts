@@ -25,7 +25,7 @@ describe('a scene of the lag lab', () => {
   };
 
   test.for(SCENES)('"$title" shows what it claims, and puts everything back', async (scene) => {
-    const { lab, log } = await startLagLab(database.cluster, { pace: 0.5 });
+    const { lab, log } = await startLagLab(database.cluster, { pace: 0.35 });
     await lab.change({ lagMs: 7, paused: true, retryMinMs: 3, pollsPerSecond: 2 });
     const before = { settings: lab.state().settings, standby: await readStandby() };
     expect(before.standby).toEqual({ delay: '7ms', pause: 'paused' });
