@@ -152,7 +152,7 @@ describe('the lag lab', () => {
 
   test('lets the page load nothing from elsewhere, and nobody frame it', async () => {
     const { get } = await start();
-    for (const path of ['/', '/lab/main.js', '/lab/lab.css', '/lab/uplot.js']) {
+    for (const path of ['/', '/lab/main.js', '/lab/page.css', '/lab/uplot.js']) {
       const { status, headers } = await get(path);
       expect(status).toBe(200);
       const policy = headers.get('Content-Security-Policy') ?? '';
@@ -207,6 +207,7 @@ describe('the lag lab', () => {
   test('takes no settings and no other scene while one is playing', async () => {
     const { set, play } = await start();
     await play('bogus-ids');
+    expect((await play('bogus-ids')).status).toBe(202);
     const detail = '“Bogus ids” is playing, and puts everything back when it ends.';
     expect(problemOf(await set({ runners: 1 }))).toEqual(aProblem(409, 'Conflict', detail));
     expect(problemOf(await play('long-lag'))).toEqual(aProblem(409, 'Conflict', detail));

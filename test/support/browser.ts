@@ -9,6 +9,10 @@ export const browserObstacle: string | undefined = existsSync(PATH)
   ? undefined
   : `there is no ${PATH}: install Chromium, or set KYSELY_REPLICA_FALLBACK_TEST_CHROMIUM to the path of one`;
 
+/** What Chromium says of requests that it broke off because a container came or went on this machine. */
+const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
+const MOST_ATTEMPTS = 5;
+
 let browser: Promise<Browser> | undefined;
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -35,16 +39,24 @@ export async function visit(url: string, options: BrowserContextOptions = {}): P
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   const context = await (await browser).newContext(options);
-  const page = await context.newPage();
   ends.push(() => context.close());
-  const complaints: string[] = [];
-  const requested: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('request', (request) => requested.push(request.url()));
-  const response = await page.goto(url);
-  expect(response?.status()).toBe(200);
-  return { page, complaints, requested };
+  for (let attempt = 1; ; attempt += 1) {
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    const requested: string[] = [];
+    let isCutOff = false;
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.text().includes(NETWORK_CHANGED)) isCutOff = true;
+      else if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('request', (request) => requested.push(request.url()));
+    try {
+      expect((await page.goto(url))?.status()).toBe(200);
+      if (!isCutOff || attempt === MOST_ATTEMPTS) return { page, complaints, requested };
+    } catch (error) {
+      if (!String(error).includes(NETWORK_CHANGED) || attempt === MOST_ATTEMPTS) throw error;
+    }
+    await page.close();
+  }
 }

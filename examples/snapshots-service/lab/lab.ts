@@ -42,7 +42,11 @@ export interface Lab {
    * @throws RequestError when it cannot be made now
    */
   change(patch: Partial<LabSettings>): Promise<void>;
-  /** @throws RequestError when it cannot be played now */
+  /**
+   * Begins a scene, unless it is playing already.
+   *
+   * @throws RequestError when it cannot be played now
+   */
   play(scene: Scene): void;
   /** Ends the scene that is playing. Resolves when everything is back as it was. */
   stopScene(): Promise<void>;
@@ -126,6 +130,7 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
       await settings.change(patch);
     },
     play(scene) {
+      if (player.playing?.name === scene.name) return;
       overcome(obstacle(scene.needsStandby));
       player.play(scene);
     },

@@ -1,7 +1,7 @@
 /** @import { LabState } from '../lab-state.ts' */
 
 /**
- * Sends something to the server, as JSON.
+ * Sends something to the server, as JSON, and perhaps twice: it may be nothing that counts.
  *
  * @param {'PATCH' | 'POST'} method
  * @param {string} path
@@ -10,13 +10,18 @@
  * @throws {Error} with a message for humans, when the server refuses or does not answer
  */
 export async function send(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  }).catch((cause) => {
-    throw new Error('The server does not answer.', { cause });
-  });
+  const ask = () =>
+    fetch(path, {
+      method,
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  // Browsers break off what is under way when the network changes, and it does with each container that starts.
+  const response = await ask()
+    .catch(ask)
+    .catch((cause) => {
+      throw new Error('The server does not answer.', { cause });
+    });
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   throw new Error(answer.detail ?? `The server answered ${response.status}.`);

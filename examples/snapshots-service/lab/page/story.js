@@ -20,6 +20,7 @@ export function showStory() {
     const time = make('span', { className: 'time' });
     const track = make('span', { className: 'track', ariaHidden: 'true' }, bar);
     const item = make('li', {}, make('span', { className: 'name' }, name), track, time, says);
+    item.dataset['answer'] = 'none';
     ladder.append(item);
     return { item, bar, says, time };
   });
