@@ -4,35 +4,31 @@
 /**
  * How a poll can end, each with a shape besides its colour: a path in a square from -1 to 1.
  *
- * @typedef {{ name: string, says: string, path: string, isHollow?: boolean }} Kind
+ * @typedef {{ says: string, path: string, isHollow?: boolean }} Kind
  */
 
 /** @type {Readonly<Record<SceneOutcome, Kind>>} */
 export const KINDS = {
   replica: {
-    name: 'replica',
     says: 'had it at once',
     path: 'M-.7 0a.7.7 0 1 0 1.4 0a.7.7 0 1 0 -1.4 0z',
   },
   replica_retry: {
-    name: 'replica_retry',
     says: 'had it after the wait',
     path: 'M0 -.95L.95 .75H-.95z',
   },
-  primary: { name: 'primary', says: 'served it: a spill', path: 'M0 -1L1 0L0 1L-1 0z' },
+  primary: { says: 'served it: a spill', path: 'M0 -1L1 0L0 1L-1 0z' },
   not_found: {
-    name: 'not_found',
     says: 'true: not on the primary either',
     path: 'M-.65 -.65H.65V.65H-.65z',
     isHollow: true,
   },
   lie: {
-    name: 'lie',
     says: '“not found”, yet it exists',
     path: 'M-.75 -.75L.75 .75M.75 -.75L-.75 .75',
     isHollow: true,
   },
-  error: { name: 'error', says: 'the caller got one', path: 'M0 .95L-.95 -.75H.95z' },
+  error: { says: 'the caller got one', path: 'M0 .95L-.95 -.75H.95z' },
 };
 
 /** @type {readonly SceneOutcome[]} */

@@ -8,7 +8,7 @@ export function showLegend() {
   const add = (symbol, name, says) => {
     legend.append(make('li', {}, symbol, make('b', {}, name), make('span', {}, says)));
   };
-  for (const kind of KIND_NAMES) add(makeSymbol(kind), KINDS[kind].name, KINDS[kind].says);
+  for (const kind of KIND_NAMES) add(makeSymbol(kind), kind, KINDS[kind].says);
   const line = make('span', { className: 'symbol line', ariaHidden: 'true' });
   add(line, 'lag', 'of the standby, measured');
 }

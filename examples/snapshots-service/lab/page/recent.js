@@ -4,7 +4,7 @@
 /** @import { LabTotals } from '../totals.ts' */
 
 /** How far back the page remembers. */
-export const WINDOW_MS = 60_000;
+const WINDOW_MS = 60_000;
 /** So many at most, however fast they come. */
 const MOST_POLLS = 20_000;
 

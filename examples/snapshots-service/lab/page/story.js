@@ -1,7 +1,7 @@
 /** @import { LabAttempt, LabPoll } from '../lab-poll.ts' */
 import { byId, make, setText } from './dom.js';
 import { formatMs } from './format.js';
-import { kindOf, KINDS, makeSymbol } from './kinds.js';
+import { kindOf, makeSymbol } from './kinds.js';
 
 /**
  * A rung of the ladder: what was done there, and when. Without times it was not climbed.
@@ -34,7 +34,7 @@ export function showStory() {
     setText(which, `#${poll.id}, ${ago} s ago`);
     if (shownId !== poll.id) {
       const moral = ` in ${formatMs(poll.durationMs)}. ${moralOf(poll)}`;
-      line.replaceChildren(makeSymbol(kind), make('strong', {}, KINDS[kind].name), moral);
+      line.replaceChildren(makeSymbol(kind), make('strong', {}, kind), moral);
     }
     shownId = poll.id;
     for (const [index, rung] of rungsOf(poll).entries()) {

@@ -6,8 +6,9 @@ import { byId } from './dom.js';
 import { formatMs, formatSetting } from './format.js';
 import { kindOf } from './kinds.js';
 import { drawSprites, readTheme, ring, within, write } from './paint.js';
-import { WINDOW_MS } from './recent.js';
 
+/** How far back it goes: what is older is told by the tiles only. */
+const SHOWN_S = 30;
 /** The scale, as powers of ten: from 0.1 ms to 10 s. */
 const DECADES = [-1, 0, 1, 2, 3, 4];
 /** Samples that are farther apart are not joined. */
@@ -105,7 +106,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: false, range: () => [-WINDOW_MS / 1000, 0] },
+        x: { time: false, range: () => [-SHOWN_S, 0] },
         y: { range: () => [-1, 4] },
       },
       axes: [
@@ -114,6 +115,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
           grid,
           size: 28,
           space: 60,
+          incrs: [5, 10],
           values: (_, splits) => splits.map((s) => (s === 0 ? 'now' : `${s} s`)),
         },
         {
