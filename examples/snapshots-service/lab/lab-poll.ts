@@ -8,6 +8,9 @@ export interface LabAttempt {
   readonly answer: 'found' | 'miss' | 'failure' | 'error';
 }
 
+/** How a poll can end: it has no budget, so none is rejected. */
+export type LabOutcome = Exclude<Outcome, 'rejected'>;
+
 /** One poll, from its question to its answer. */
 export interface LabPoll {
   /** Counts up. */
@@ -15,7 +18,7 @@ export interface LabPoll {
   /** When it was asked, in milliseconds since 1970. */
   readonly at: number;
   readonly durationMs: number;
-  readonly outcome: Outcome;
+  readonly outcome: LabOutcome;
   /** It was answered "not found", and the primary had it all the time. */
   readonly isLie: boolean;
   /** It asked for an id that exists nowhere. */

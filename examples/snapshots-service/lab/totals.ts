@@ -1,8 +1,7 @@
-import type { Outcome } from 'kysely-replica-fallback';
-import type { NewLabPoll } from './lab-poll.ts';
+import type { LabOutcome, NewLabPoll } from './lab-poll.ts';
 
 /** What all polls since the lab opened came to. */
-export interface LabTotals extends Readonly<Record<Outcome, number>> {
+export interface LabTotals extends Readonly<Record<LabOutcome, number>> {
   readonly polls: number;
   readonly lies: number;
   /** Attempts on the primary. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { type Outcome, thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { thrown, withReplicaFallback } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import {
   getSnapshotsSince,
@@ -8,7 +8,7 @@ import {
 } from 'kysely-replica-fallback/snapshots';
 import type { Databases } from '../databases.ts';
 import type { SnapshotKey } from '../snapshot-writer.ts';
-import type { LabAttempt, NewLabPoll } from './lab-poll.ts';
+import type { LabAttempt, LabOutcome, NewLabPoll } from './lab-poll.ts';
 import type { LabSettings } from './settings.ts';
 
 /** One question of a runner. */
@@ -55,7 +55,7 @@ export async function watchRead(
     }
   };
 
-  let outcome: Outcome = 'error';
+  let outcome: LabOutcome = 'error';
   try {
     await (fallback
       ? withReplicaFallback((db, attempt) => ask(db, attempt.source, attempt.signal), {
@@ -65,7 +65,9 @@ export async function watchRead(
           isUnavailable: replicaUnavailable,
           retryMs: { min: retryMinMs, max: retryMaxMs },
           signal,
-          onOutcome: (report) => (outcome = report.outcome),
+          onOutcome: (report) => {
+            if (report.outcome !== 'rejected') ({ outcome } = report);
+          },
         })
       : // A bypass, as in `createServiceWithoutFallback`: the replica's word is final.
         withReplicaFallback((db) => ask(db, 'replica', signal), { primary: replica, signal }));
