@@ -112,12 +112,12 @@ async function climbOn<Client, T>(
   const { primary, primaryBudget, coalesceKey, replicaTimeoutMs, signal } = options;
   const others = otherReplicas(options, replica);
   const ask = async (source: AttemptSource, run: () => Promise<T>): Promise<void> => {
-    signal?.throwIfAborted();
     const attempt = await settle(run());
     read.conclude(source, attempt, judge(source, attempt, options));
   };
   let current = replica;
-  const askReplicaAgain = (): Promise<void> => {
+  const askReplicaAgain = async (): Promise<void> => {
+    signal?.throwIfAborted();
     const db = others.pop() ?? current;
     current = db;
     const context = { source: 'replica_retry', signal } as const;
@@ -128,6 +128,7 @@ async function climbOn<Client, T>(
     while (read.cause === 'failure' && others.length > 0) await askReplicaAgain();
   };
   const askPrimary = async (): Promise<void> => {
+    signal?.throwIfAborted();
     const shared = findFlight<Client, T>(options, read.startedAt);
     if (shared === undefined && primaryBudget?.withdraw() === false) return read.reject();
     read.isCoalesced = shared !== undefined;

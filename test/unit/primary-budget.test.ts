@@ -200,6 +200,30 @@ test.for<{ what: string; script: Script; options?: object }>([
   expect(drain(budget)).toBe(1);
 });
 
+test.for([0, 1])('takes nothing out for a read that was aborted, with %i left', async (left) => {
+  const { query, asked, clients } = scriptClients({ replica: [misses] });
+  const { reports, onOutcome } = recordReports();
+  const primaryBudget = createPrimaryBudget({ ratio: 0, minPerSecond: left });
+  const controller = new AbortController();
+
+  const read = withReplicaFallback(query, {
+    ...clients,
+    retryMs: 0,
+    primaryBudget,
+    onOutcome,
+    signal: controller.signal,
+    isMiss: () => {
+      controller.abort('no longer needed');
+      return true;
+    },
+  });
+
+  await expect(read).rejects.toBe('no longer needed');
+  expect(drain(primaryBudget)).toBe(left);
+  expect(reports).toMatchObject([{ outcome: 'error', failedDuring: 'replica' }]);
+  expect(asked).toEqual(['replica as replica']);
+});
+
 test('shares one budget between all reads that have it', async () => {
   const primaryBudget = createPrimaryBudget({ ratio: 0.2, minPerSecond: 0 });
   const outcomes = { replica: 0, primary: 0, rejected: 0 };
