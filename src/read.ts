@@ -11,6 +11,8 @@ export type Cause = 'miss' | 'failure';
 export class Read<T> {
   /** When the read was called, on the clock of `performance.now()`. */
   readonly startedAt: number;
+  /** How many flights had started by then: it may join a later one. */
+  readonly flightsBefore: number;
   /** When its first attempt was a miss or a failure, on the same clock. */
   recoveringSince: number | undefined;
   /** The first attempt in which a replica could not answer. */
@@ -24,8 +26,9 @@ export class Read<T> {
   isCoalesced = false;
   #isRejected = false;
 
-  constructor(startedAt: number) {
+  constructor(startedAt: number, flightsBefore: number) {
     this.startedAt = startedAt;
+    this.flightsBefore = flightsBefore;
   }
 
   /** Takes in an attempt in which the query ran, and what `judge` said of it. */

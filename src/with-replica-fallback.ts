@@ -9,7 +9,7 @@ import {
   settle,
   startQuery,
 } from './attempt.ts';
-import { findFlight, startFlight } from './coalesce.ts';
+import { countFlights, findFlight, startFlight } from './coalesce.ts';
 import { assertOptions, type ReplicaFallbackOptions } from './options.ts';
 import { judge, Read } from './read.ts';
 import { otherReplicas, pickReplica } from './replicas.ts';
@@ -75,11 +75,10 @@ export function climb<Client, T>(
     return startQuery(query, transaction ?? primary, { source: 'primary', signal }).then(executed);
   }
 
-  const { replicaTimeoutMs, coalesceKey } = options;
-  const needsClock = isWatched(options) || coalesceKey !== undefined;
-  const startedAt = needsClock ? performance.now() : 0;
+  const startedAt = isWatched(options) ? performance.now() : 0;
+  const flightsBefore = countFlights();
   if (signal?.aborted) {
-    const read = new Read<T>(startedAt);
+    const read = new Read<T>(startedAt, flightsBefore);
     read.fail(signal.reason);
     return climbOn(read, query, replica, options);
   }
@@ -92,11 +91,11 @@ export function climb<Client, T>(
       reportHit(startedAt, options);
       return verdict.value;
     }
-    const read = new Read<T>(startedAt);
+    const read = new Read<T>(startedAt, flightsBefore);
     read.conclude('replica', first, verdict);
     return climbOn(read, query, replica, options);
   };
-  return runOnReplica(query, replica, { source: 'replica', signal }, replicaTimeoutMs).then(
+  return runOnReplica(query, replica, { source: 'replica', signal }, options.replicaTimeoutMs).then(
     (value) => conclude({ ok: true, value }),
     (error: unknown) => conclude({ ok: false, error }),
   );
@@ -129,7 +128,7 @@ async function climbOn<Client, T>(
   };
   const askPrimary = async (): Promise<void> => {
     signal?.throwIfAborted();
-    const shared = findFlight<Client, T>(options, read.startedAt);
+    const shared = findFlight<Client, T>(options, read.flightsBefore);
     if (shared === undefined && primaryBudget?.withdraw() === false) return read.reject();
     read.isCoalesced = shared !== undefined;
     return ask('primary', () => {

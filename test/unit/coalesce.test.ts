@@ -8,7 +8,8 @@ import {
   type ReplicaFallbackOptions,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { stopTheClock } from '../support/fake-clock.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { ROW } from '../support/outcomes.ts';
 import { recordReports } from '../support/recorded-reports.ts';
@@ -107,6 +108,32 @@ test('a read never joins a query that started before the read did', async () => 
   expect(await late.answer).toBe('with what was written meanwhile');
   flights[0]?.resolve('without');
   expect(await early.answer).toBe('without');
+});
+
+test('a read joins a query that started after it, and none that started before, while the clock stands still', async () => {
+  stopTheClock();
+  const { read, flights } = startService();
+  const reads = [read('o1'), read('o1')];
+  for (const { miss } of reads) miss();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(flights).toHaveLength(1);
+
+  read('o1').miss();
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(flights).toHaveLength(2);
+});
+
+test('a read never joins a query that started before it on a clock that was ahead', async () => {
+  stopTheClock();
+  const { read, flights } = startService();
+  read('o1').miss();
+  await vi.advanceTimersByTimeAsync(0);
+  vi.useRealTimers();
+
+  await spill(read('o1'));
+
+  expect(flights).toHaveLength(2);
 });
 
 test('a read joins the later of two queries, also when the earlier one has ended', async () => {
