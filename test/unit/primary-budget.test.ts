@@ -79,6 +79,18 @@ test('saves up what the reads of a second put in, however long nothing spills', 
   expect(drain(budget)).toBe(4 + 5);
 });
 
+test('loses nothing to a clock that is set back, and keeps its bounds', () => {
+  const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
+  for (let i = 0; i < 100; i++) budget.deposit();
+
+  vi.useFakeTimers({ now: 0 });
+  expect(performance.now()).toBe(0);
+  expect(drain(budget)).toBe(4);
+
+  vi.advanceTimersByTime(250);
+  expect(drain(budget)).toBe(1);
+});
+
 test('forgets the reads of the second before the last', () => {
   const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
   for (let i = 0; i < 100; i++) budget.deposit();
