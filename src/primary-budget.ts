@@ -20,8 +20,9 @@ export interface PrimaryBudget {
  * Creates a token bucket for the option `primaryBudget`: each read puts `ratio` of a token in, time puts in `minPerSecond`
  * a second, and a spill takes one out. When there is none, the read rejects with `PrimaryBudgetExceededError` at once.
  *
- * The bucket starts with a second of `minPerSecond`, at least with one token, and saves up no more than that and what the
- * reads of the last second or two put in: so when the replica goes down after a quiet day, the day does not count.
+ * The bucket starts with a second of `minPerSecond`, at least with one token, and saves up no more than that and what reads
+ * put in in a second or two, which is an average when nothing had to spill for longer: so when the replica goes down after
+ * a good day, the day counts as one second of it.
  *
  * It bounds what one process does. Bypasses, and reads without it, are not its business.
  *

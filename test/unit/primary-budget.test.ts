@@ -79,6 +79,15 @@ test('saves up what the reads of a second put in, however long nothing spills', 
   expect(drain(budget)).toBe(4 + 5);
 });
 
+test('counts days in which nothing spilled as one second of them, on average', () => {
+  const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
+  for (let i = 0; i < 24 * 3600; i++) budget.deposit();
+
+  vi.advanceTimersByTime(4 * 24 * 3600 * 1000);
+
+  expect(drain(budget)).toBe(Math.floor(4 + 0.5 / 4));
+});
+
 test('loses nothing to a clock that is set back, and keeps its bounds', () => {
   const budget = createPrimaryBudget({ ratio: 0.5, minPerSecond: 4 });
   for (let i = 0; i < 100; i++) budget.deposit();
