@@ -37,9 +37,9 @@ export interface ReplicaFallbackOptions<Client, T> {
   readonly isUnavailable?: ErrorClassifier | undefined;
   /**
    * How many milliseconds each attempt on a replica may take. When they are up, its `signal` aborts with a
-   * `ReplicaTimeoutError`, and the read goes on as after a failure, whatever `isUnavailable` says: so a read takes at most
-   * this, for each replica that it asks, longer than without. A query that ignores its `signal` is left behind, and holds
-   * its connection until it ends. Default is no limit.
+   * `ReplicaTimeoutError`, and the read goes on as after a failure, whatever `isUnavailable` says. It bounds neither the
+   * wait before a retry nor the primary: `signal` is for the whole read. A query that ignores its `signal` is left behind,
+   * and holds its connection until it ends. Default is no limit.
    */
   readonly replicaTimeoutMs?: number | undefined;
   /**

@@ -7,7 +7,7 @@ import type { AttemptSource } from './attempt.ts';
  * - `replica_retry`: the replica had it after a wait, or another replica had it
  * - `primary`: only the primary had it
  * - `not_found`: a miss on the primary too; the caller gets the primary's answer
- * - `rejected`: the replica did not do, and `primaryBudget` had no spill left
+ * - `rejected`: a miss or a failure, and `primaryBudget` had no spill left
  * - `error`: an error that is neither a miss nor a failure of the replica
  */
 export type Outcome = AttemptSource | 'not_found' | 'rejected' | 'error';
@@ -17,7 +17,7 @@ export interface ReadReport {
   /** The option of the same name. */
   readonly operation: string | undefined;
   readonly outcome: Outcome;
-  /** How many times the query was run: 1 for a hit; with the default retry policy, at most 3. */
+  /** How many attempts there were, a shared one included: 1 for a hit; with one replica and the default policy, at most 3. */
   readonly attempts: number;
   /** Milliseconds from the call to its end. */
   readonly durationMs: number;

@@ -31,7 +31,7 @@ export class Read<T> {
     this.flightsBefore = flightsBefore;
   }
 
-  /** Takes in an attempt in which the query ran, and what `judge` said of it. */
+  /** Takes in an attempt, and what `judge` said of it. */
   conclude(source: AttemptSource, attempt: Attempt<T>, verdict: Attempt<T> | Cause): void {
     this.attempts++;
     this.source = source;

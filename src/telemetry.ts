@@ -155,7 +155,7 @@ function createInstruments(meter: Meter): Instruments {
     }),
     coalesced: meter.createCounter(NAMES.coalesced, {
       unit: READ,
-      description: 'Reads that got the answer of a primary query which another read had started',
+      description: 'Reads that waited for a primary query which another read had started',
     }),
     misses(name) {
       let counter = missesByName.get(name);
