@@ -74,6 +74,16 @@ describe('a stand-in for the replica', () => {
     expect(replica.wasRead()).toBe(true);
   });
 
+  test('was read when it was asked for a table that lags, and then for another one', async () => {
+    const replica = laggingReplica(client, { tables: ['orders'] });
+    await replica.db
+      .selectFrom('orders')
+      .innerJoin('items', 'items.id', 'orders.id')
+      .selectAll('orders')
+      .execute();
+    expect(replica.wasRead()).toBe(true);
+  });
+
   test('was read, also when it had caught up, but not since the lag began again', async () => {
     const replica = laggingReplica(client, { tables: ['orders'] });
     replica.catchUp();
@@ -163,6 +173,8 @@ describe('a stand-in for the replica', () => {
     sql`select * from my_orders`,
     sql`select * from archive.orders`,
     sql`select extract(year from orders.created_at)`,
+    sql`select valid_from orders from items`,
+    sql`select from items where ${sql`refresh > 1`}`,
     sql`select 'orders'`,
   ])('takes other raw SQL as it is', async (query) => {
     const replica = laggingReplica(client, { tables: ['orders'] });

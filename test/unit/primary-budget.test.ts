@@ -245,6 +245,26 @@ test.for([0, 1])('takes nothing out for a read that was aborted, with %i left', 
   expect(asked).toEqual(['replica as replica']);
 });
 
+test.for<{ what: string; replica: Answer[] }>([
+  { what: 'a hit', replica: [gives(ROW)] },
+  { what: 'a hit after the wait', replica: [misses, gives(ROW)] },
+  { what: 'an error', replica: [throws(REPLICA_ERROR)] },
+])('is paid for by $what', async ({ replica }) => {
+  const { query, clients } = scriptClients({ replica });
+  const primaryBudget = createPrimaryBudget({ ratio: 1, minPerSecond: 0 });
+  expect(drain(primaryBudget)).toBe(1); // which it starts with
+
+  const read = withReplicaFallback(query, {
+    ...clients,
+    retryMs: { delays: () => [0] },
+    primaryBudget,
+  });
+  read.catch(() => {});
+  await vi.advanceTimersByTimeAsync(0);
+
+  expect(drain(primaryBudget)).toBe(1);
+});
+
 test('shares one budget between all reads that have it', async () => {
   const primaryBudget = createPrimaryBudget({ ratio: 0.2, minPerSecond: 0 });
   const outcomes = { replica: 0, primary: 0, rejected: 0 };

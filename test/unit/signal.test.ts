@@ -137,3 +137,28 @@ test('lets the classifier judge `undefined`, which is also the reason of a signa
 
   expect(await withReplicaFallback(query, options)).toBe(ROW);
 });
+
+test('asks no other replica when the signal aborts just as one has failed', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let asked = 0;
+
+  const read = withReplicaFallback<object, unknown>(
+    async () => {
+      asked++;
+      throw new Error('The replica is down.');
+    },
+    {
+      primary: {},
+      replica: [{}, {}],
+      signal,
+      isUnavailable: () => {
+        controller.abort('no longer needed');
+        return true;
+      },
+    },
+  );
+
+  await expect(read).rejects.toBe('no longer needed');
+  expect(asked).toBe(1);
+});
