@@ -27,7 +27,7 @@ export function refuseWrite(node: OperationNode, isRoot: boolean): void {
 export function refuseRawSql({ sqlFragments }: RawNode, table: TableName): void {
   const schema = table.schema === undefined ? '' : `(?:${quoted(table.schema)}\\.)?`;
   const reads = new RegExp(
-    `\\b(?:from|join)\\s+(?:only\\s+)?${schema}${quoted(table.name)}(?![\\w$.])`,
+    `(?<!\\bdistinct\\s+)\\b(?:from|join)\\s+(?:only\\s+)?${schema}${quoted(table.name)}(?![\\w$.])`,
     'i',
   );
   if (!sqlFragments.some((fragment) => reads.test(fragment))) return;

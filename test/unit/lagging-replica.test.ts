@@ -174,6 +174,7 @@ describe('a stand-in for the replica', () => {
     sql`select * from archive.orders`,
     sql`select extract(year from orders.created_at)`,
     sql`select valid_from orders from items`,
+    sql`select from items where id is distinct from orders`,
     sql`select from items where ${sql`refresh > 1`}`,
     sql`select 'orders'`,
   ])('takes other raw SQL as it is', async (query) => {
