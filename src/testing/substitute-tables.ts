@@ -88,10 +88,11 @@ class TableSubstituter extends OperationNodeTransformer {
     node: SelectQueryNode,
     queryId?: QueryId,
   ): SelectQueryNode {
-    if (node.with === undefined) return super.transformSelectQuery(node, queryId);
+    const { with: clause, ...query } = node;
+    if (clause === undefined) return super.transformSelectQuery(node, queryId);
     const outside = this.#expressions;
-    const expressions = this.#transformWithInScope(node.with, queryId);
-    const transformed = super.transformSelectQuery(node, queryId);
+    const expressions = this.#transformWithInScope(clause, queryId);
+    const transformed = super.transformSelectQuery(query, queryId);
     this.#expressions = outside;
     return { ...transformed, with: expressions };
   }
