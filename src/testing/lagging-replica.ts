@@ -45,8 +45,9 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
  *
  * What it cannot do is left to `startReplicationCluster`:
  *
- * - It does not see into raw SQL. Give it `${sql.table('orders')} as o`; a bare `from orders` is an error. Nor does it see
- *   into views and functions, nor a query that was compiled on another client.
+ * - It does not see into raw SQL. Give it `${sql.table('orders')} as o`; a plain `from orders` is an error, and of more
+ *   intricate SQL only `wasRead()` tells. Nor does it see into views and functions, nor a query that was compiled on
+ *   another client.
  * - A table is known by the name that queries write. One in another schema is another one: give it
  *   `client.withSchema(…)`, or the table as `'schema.table'`. `withoutPlugins()` takes the lag away.
  * - It refuses writes, DDL and locks like `for update`, with an error whose `code` is `25006`, as a standby does. Of raw
@@ -93,10 +94,17 @@ export function laggingReplica<DB>(
     frozen = next;
     await last?.[Symbol.asyncDispose]();
   };
-  const release = async () => {
-    lag.catchUp();
-    await thaw();
+  let turn: Promise<void> = Promise.resolve();
+  /** So that none of them forgets the copies that another one is still making. */
+  const inTurn = (change: () => Promise<void>): Promise<void> => {
+    turn = turn.then(change, change);
+    return turn;
   };
+  const release = () =>
+    inTurn(() => {
+      lag.catchUp();
+      return thaw();
+    });
 
   return {
     db: client.withPlugin(lagPlugin(() => lag)),
@@ -107,11 +115,12 @@ export function laggingReplica<DB>(
     hide() {
       lag = new Lag(hidden, end);
     },
-    async freeze() {
-      const next = await freezeTables(client, tables);
-      lag = new Lag(next.substitutes, end);
-      await thaw(next);
-    },
+    freeze: () =>
+      inTurn(async () => {
+        const next = await freezeTables(client, tables);
+        lag = new Lag(next.substitutes, end);
+        await thaw(next);
+      }),
     catchUp: () => lag.catchUp(),
     release,
     [Symbol.asyncDispose]: release,

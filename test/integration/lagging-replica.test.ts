@@ -241,6 +241,13 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     expect(await tableNames(db)).toEqual(before);
   });
 
+  test('leaves no table behind when it is released while it freezes', async () => {
+    const before = await tableNames(db);
+    await Promise.all([replica.freeze(), replica.freeze(), replica.release()]);
+    expect(await tableNames(db)).toEqual(before);
+    expect(await findOrder(replica.db).execute()).toHaveLength(1);
+  });
+
   test('has caught up when it is released', async () => {
     await replica.freeze();
     await change();
