@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
@@ -10,7 +11,7 @@ import {
 } from '../support/replicated-database.ts';
 
 const PATIENCE = { timeout: 15_000 };
-const ARTIFACTS = new URL('../artifacts/', import.meta.url).pathname;
+const ARTIFACTS = fileURLToPath(new URL('../artifacts/', import.meta.url));
 
 // The one thing that tests may go without.
 if (browserObstacle !== undefined) {
