@@ -33,32 +33,30 @@ export type Attempt<T> =
  */
 export type ReplicaQuery<Client, T> = (db: Client, attempt: AttemptContext) => Promise<T>;
 
-/** Runs the query once, until the signal aborts. */
+/** Runs the query once, until the signal aborts or the time is up. */
 export function runQuery<Client, T>(
   query: ReplicaQuery<Client, T>,
   db: Client,
   context: AttemptContext,
+  timeoutMs?: number,
 ): Promise<T> {
-  return untilAborted(startQuery(query, db, context), context.signal);
+  if (timeoutMs !== undefined) return runWithin(timeoutMs, query, db, context);
+  const answer = startQuery(query, db, context);
+  return context.signal === undefined ? answer : untilAborted(answer, context.signal);
 }
 
-/**
- * Runs the query once on a replica: until the signal aborts, or the time is up. Then the attempt's own signal aborts,
- * too, so that a query which takes it stops.
- */
-export function runOnReplica<Client, T>(
+/** When the time is up, the attempt's own signal aborts, too, so that a query which takes it stops. */
+function runWithin<Client, T>(
+  timeoutMs: number,
   query: ReplicaQuery<Client, T>,
-  replica: Client,
-  context: AttemptContext,
-  timeoutMs: number | undefined,
+  db: Client,
+  { source, signal }: AttemptContext,
 ): Promise<T> {
-  if (timeoutMs === undefined) return runQuery(query, replica, context);
-  const { source, signal } = context;
   const end = new AbortController();
   const abort = () => end.abort(signal?.reason);
   const timer = setTimeout(() => end.abort(new ReplicaTimeoutError(timeoutMs)), timeoutMs);
   signal?.addEventListener('abort', abort, { once: true });
-  return runQuery(query, replica, { source, signal: end.signal }).finally(() => {
+  return runQuery(query, db, { source, signal: end.signal }).finally(() => {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
   });
@@ -99,8 +97,7 @@ export function executed<T>(value: T): T {
 const A_QUERY = 'a function that returns a promise, by `.execute()` or the like';
 
 /** The promise, or a rejection with the signal's reason, whichever is first. Leaves no listener behind. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     // A signal that the query aborted while it started fires no more.

@@ -42,7 +42,7 @@ class Flight<T> {
   async answer(signal: AbortSignal | undefined): Promise<T> {
     this.#waiting++;
     try {
-      return await untilAborted(this.#landing, signal);
+      return await (signal === undefined ? this.#landing : untilAborted(this.#landing, signal));
     } finally {
       this.#waiting--;
       if (this.#waiting === 0 && !this.#hasLanded) {

@@ -4,7 +4,11 @@ type Clients<Client> = Pick<ReplicaFallbackOptions<Client, never>, 'primary' | '
 
 /** The replica that a read starts on: any one, all equally likely. `undefined` when there is none but the primary. */
 export function pickReplica<Client>({ primary, replica }: Clients<Client>): Client | undefined {
-  if (!isList(replica)) return replica === primary ? undefined : replica;
+  if (isList(replica)) return pickOne(replica, primary);
+  return replica === primary ? undefined : replica;
+}
+
+function pickOne<Client>(replica: readonly Client[], primary: Client): Client | undefined {
   const replicas = replica.filter((client) => client !== primary);
   return replicas[randomIndex(replicas.length)];
 }

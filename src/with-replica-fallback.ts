@@ -4,7 +4,6 @@ import {
   type AttemptSource,
   executed,
   type ReplicaQuery,
-  runOnReplica,
   runQuery,
   settle,
   startQuery,
@@ -95,7 +94,7 @@ export function climb<Client, T>(
     read.conclude('replica', first, verdict);
     return climbOn(read, query, replica, options);
   };
-  return runOnReplica(query, replica, { source: 'replica', signal }, options.replicaTimeoutMs).then(
+  return runQuery(query, replica, { source: 'replica', signal }, options.replicaTimeoutMs).then(
     (value) => conclude({ ok: true, value }),
     (error: unknown) => conclude({ ok: false, error }),
   );
@@ -120,7 +119,7 @@ async function climbOn<Client, T>(
     const db = others.pop() ?? current;
     current = db;
     const context = { source: 'replica_retry', signal } as const;
-    return ask('replica_retry', () => runOnReplica(query, db, context, replicaTimeoutMs));
+    return ask('replica_retry', () => runQuery(query, db, context, replicaTimeoutMs));
   };
   /** A replica that failed is not asked again: another one is, at once, while there is one. */
   const failOver = async (): Promise<void> => {
