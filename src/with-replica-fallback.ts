@@ -109,17 +109,16 @@ async function climbOn<Client, T>(
 ): Promise<T> {
   const { primary, primaryBudget, coalesceKey, replicaTimeoutMs, signal } = options;
   const others = otherReplicas(options, replica);
-  const ask = async (source: AttemptSource, run: () => Promise<T>): Promise<void> => {
-    const attempt = await settle(run());
+  const conclude = async (source: AttemptSource, answer: Promise<T>): Promise<void> => {
+    const attempt = await settle(answer);
     read.conclude(source, attempt, judge(source, attempt, options));
   };
   let current = replica;
   const askReplicaAgain = async (): Promise<void> => {
     signal?.throwIfAborted();
-    const db = others.pop() ?? current;
-    current = db;
+    current = others.pop() ?? current;
     const context = { source: 'replica_retry', signal } as const;
-    return ask('replica_retry', () => runQuery(query, db, context, replicaTimeoutMs));
+    return conclude('replica_retry', runQuery(query, current, context, replicaTimeoutMs));
   };
   /** A replica that failed is not asked again: another one is, at once, while there is one. */
   const failOver = async (): Promise<void> => {
@@ -130,10 +129,10 @@ async function climbOn<Client, T>(
     const shared = findFlight<Client, T>(options, read.flightsBefore);
     if (shared === undefined && primaryBudget?.withdraw() === false) return read.reject();
     read.isCoalesced = shared !== undefined;
-    return ask('primary', () => {
-      if (coalesceKey === undefined) return runQuery(query, primary, { source: 'primary', signal });
-      return (shared ?? startFlight(query, options)).answer(signal);
-    });
+    if (coalesceKey !== undefined) {
+      return conclude('primary', (shared ?? startFlight(query, options)).answer(signal));
+    }
+    return conclude('primary', runQuery(query, primary, { source: 'primary', signal }));
   };
 
   let policy: RetryPolicy | undefined;
