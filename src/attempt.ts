@@ -12,8 +12,9 @@ export interface AttemptContext {
   /** Who is asked. A bypass is told `'primary'`, whichever client it goes to. */
   readonly source: AttemptSource;
   /**
-   * Aborts when this attempt is no longer wanted. Hand it to the query, as in `executeTakeFirst({ signal })`, and its
-   * connection is free again as early as possible. `undefined` when nothing can abort the attempt.
+   * Aborts when this attempt is no longer wanted. Hand it to the query: Kysely then stops waiting for it, and with
+   * `executeTakeFirst({ signal, inflightQueryAbortStrategy: 'cancel query' })` its connection is free again as well.
+   * `undefined` when nothing can abort the attempt.
    */
   readonly signal: AbortSignal | undefined;
 }
