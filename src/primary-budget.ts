@@ -8,7 +8,10 @@ export interface PrimaryBudgetOptions {
   readonly minPerSecond?: number | undefined;
 }
 
-/** Bounds the load that misses and failures put on the primary. Reads that have the same one share it. */
+/**
+ * Bounds the load that misses and failures put on the primary. Reads that have the same one share it. One of your own,
+ * which several processes share for instance, must not throw: it stands in the way of hits, too.
+ */
 export interface PrimaryBudget {
   /** Called once for each read, when it is known whether it has to spill. */
   deposit(): void;
