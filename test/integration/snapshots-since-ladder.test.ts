@@ -136,4 +136,17 @@ describe.for([
       logged: ['warn'],
     });
   });
+
+  test('come from the primary for all who share its page, although it lacks a waitpoint', async () => {
+    await database.write(a, c, w2);
+    const { options, see } = watch(database);
+    const since = createSnapshotsSince(options);
+
+    const reads = Array.from({ length: 20 }, () => since(sinceA, { coalesceKey: 'run a' }));
+
+    for (const page of await Promise.all(reads)) expect(outline(page)).toEqual(['c w2']);
+    const { outcomes, asked } = await see();
+    expect(new Set(outcomes)).toEqual(new Set(['primary']));
+    expect(asked.primary).toBeLessThan(20);
+  });
 });
