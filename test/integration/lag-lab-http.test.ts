@@ -231,6 +231,15 @@ describe('the lag lab', () => {
     await expect.poll(() => lab.visits, { timeout: 10_000 }).toBe(0);
   });
 
+  test('takes nobody who asks for the head only as a visitor', async () => {
+    const { url, lab } = await start();
+    for (let count = 0; count < 25; count += 1) {
+      const { status } = await requestRaw(`${url}/lab/events`, { method: 'HEAD' });
+      expect(status).toBe(200);
+    }
+    expect(lab.visits).toBe(0);
+  });
+
   test('does nothing while nobody listens', async () => {
     const { set, lab } = await start();
     await set({ runners: 20, pollsPerSecond: 20 });

@@ -51,6 +51,8 @@ export function createLabRoutes(lab: Lab): Hono {
       const detail = `There are ${MOST_VISITS} pages of the lab open already.`;
       return sendProblem(c, { status: 503, detail, retryAfter: 5 });
     }
+    // Nobody reads the answer to a HEAD, or ends it: it would be a visit for ever.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
     // A visitor who is slow is told less often: nothing is kept for anybody.
     return streamSSE(c, async (stream) => {
       const visit = lab.visit();
