@@ -1,6 +1,5 @@
 /** Work that goes on as long as somebody wants it. */
 export interface Activity {
-  readonly isRunning: boolean;
   start(): void;
   /** Resolves when it has ended. */
   stop(): Promise<void>;
@@ -9,15 +8,13 @@ export interface Activity {
 /** @param work - goes on until its signal aborts, and then resolves soon */
 export function createActivity(work: (signal: AbortSignal) => Promise<void>): Activity {
   let running: AbortController | undefined;
-  let ended: Promise<unknown> = Promise.resolve();
+  let ended: Promise<void> = Promise.resolve();
   return {
-    get isRunning() {
-      return running !== undefined;
-    },
     start() {
       if (running !== undefined) return;
-      running = new AbortController();
-      ended = Promise.all([ended, work(running.signal)]);
+      const { signal } = (running = new AbortController());
+      // What was stopped a moment ago ends first: two of a kind would get in each other's way.
+      ended = ended.then(() => (signal.aborted ? undefined : work(signal)));
     },
     async stop() {
       running?.abort();
