@@ -231,6 +231,20 @@ describe('the lag lab', () => {
     await expect.poll(() => lab.visits, { timeout: 10_000 }).toBe(0);
   });
 
+  test('rests when the last visitor has left, and goes on with the next one', async () => {
+    const { set, lab } = await start();
+    await set({ runners: 20, pollsPerSecond: 20 });
+    const { news, end } = lab.visit();
+    await expect.poll(() => news().polls.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    end();
+    await set({ lagMs: 1 });
+    news();
+    for (const lagMs of [2, 3, 4, 0]) await set({ lagMs });
+    expect(news().polls).toEqual([]);
+    lab.visit();
+    await expect.poll(() => news().polls.length, { timeout: 10_000 }).toBeGreaterThan(10);
+  });
+
   test('takes nobody who asks for the head only as a visitor', async () => {
     const { url, lab } = await start();
     for (let count = 0; count < 25; count += 1) {
