@@ -182,6 +182,20 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     await lab.change({ lagMs: 0 });
   });
 
+  test('tells that there was no wait when the window is 0', async () => {
+    const { page, lab } = await open();
+    await lab.change({ lagMs: 1000, retryMinMs: 0, retryMaxMs: 0 });
+    await page.getByText('and without a wait the primary answered.').waitFor();
+    await page.locator('#previous').press('Enter');
+    expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
+      expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
+      expect.stringMatching(/^wait\s–\sskipped: the wait is set to 0/),
+      expect.stringMatching(/^replica_retry\s–\sskipped: the wait is set to 0/),
+      expect.stringMatching(/^primary\s[\d.]+ ms\sfound/),
+    ]);
+    await lab.change({ lagMs: 0 });
+  });
+
   test.for([
     ['laptop', 'light', 1280, 800],
     ['laptop', 'dark', 1280, 800],

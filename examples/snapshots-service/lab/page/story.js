@@ -65,7 +65,7 @@ function rungsOf(poll) {
   const [first] = attempts;
   const retry = find('replica_retry');
   const unclimbed = fallback ? 'not needed' : 'not asked: the fallback is off';
-  const skipped = first?.answer === 'failure' ? 'skipped: the replica is down' : unclimbed;
+  const skipped = (fallback && whySkipped(first?.answer, retryMaxMs)) || unclimbed;
   /** @type {Rung} */
   const wait = {
     name: 'wait',
@@ -80,6 +80,17 @@ function rungsOf(poll) {
     rungOf('replica_retry', retry, skipped),
     rungOf('primary', find('primary'), unclimbed),
   ];
+}
+
+/**
+ * Why a read that needed the primary did not wait before it asked.
+ *
+ * @param {LabAttempt['answer'] | undefined} answer - the replica's first
+ * @param {number} retryMaxMs
+ */
+function whySkipped(answer, retryMaxMs) {
+  if (answer === 'failure') return 'skipped: the replica is down';
+  return answer === 'miss' && retryMaxMs === 0 ? 'skipped: the wait is set to 0' : undefined;
 }
 
 /**
@@ -116,8 +127,9 @@ function moralOf(poll) {
     case 'replica_retry':
       return 'The replica had the row after a wait, and the primary was spared.';
     case 'primary':
-      return hasFailed
-        ? 'The replica could not answer, so the primary did.'
+      if (hasFailed) return 'The replica could not answer, so the primary did.';
+      return poll.retryMaxMs === 0
+        ? 'The replica did not have the row yet, and without a wait the primary answered.'
         : 'The lag outlasted the wait, so the primary answered.';
     case 'not_found':
       return 'The id is bogus, and only the primary could say so.';
