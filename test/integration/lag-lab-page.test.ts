@@ -152,6 +152,7 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     const chosen = await which();
     await page.locator('#timeline').press('ArrowLeft');
     await expect.poll(which).toBe(chosen - 1);
+    await page.locator('#timeline').press('Control+ArrowLeft');
     await page.locator('#timeline').press('ArrowRight');
     await page.locator('#timeline').press('ArrowRight');
     await expect.poll(which).toBe(chosen + 1);

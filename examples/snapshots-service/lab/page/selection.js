@@ -59,7 +59,8 @@ export function createSelection(recent, onChange) {
     const action = { ArrowLeft: previous, ArrowRight: next, Escape: follow, End: follow }[
       event.key
     ];
-    if (action === undefined) return;
+    // With another key, as in Alt and ←, it is the browser's.
+    if (action === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     action();
   });
