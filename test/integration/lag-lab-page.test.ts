@@ -224,6 +224,17 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     expect(complaints).toEqual([]);
   });
 
+  test('shows what is on, and the bars of a story, in high contrast, too', async () => {
+    const { page } = await open({}, { forcedColors: 'active' });
+    const backgroundOf = (selector: string) =>
+      page.evaluate<string>(
+        `getComputedStyle(document.querySelector('${selector}')).backgroundColor`,
+      );
+    expect(await backgroundOf('#fallback')).not.toBe(await backgroundOf('#paused'));
+    await page.getByText(/and the primary was spared/).waitFor();
+    expect(await backgroundOf('#ladder .bar')).not.toBe(await backgroundOf('body'));
+  });
+
   test('moves once a second for those who want less motion', async () => {
     const { page, lab } = await open({}, { reducedMotion: 'reduce' });
     await page.evaluate(`
