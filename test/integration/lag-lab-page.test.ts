@@ -235,6 +235,23 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     expect(await backgroundOf('#ladder .bar')).not.toBe(await backgroundOf('body'));
   });
 
+  test('draws as sharply, and as large, when somebody zooms in', async () => {
+    const { page } = await open();
+    await page.evaluate(`
+      const { drawImage } = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.drawImage = function (image, ...place) {
+        window.drawnWidth = image.width;
+        drawImage.call(this, image, ...place);
+      };`);
+    const drawnWidth = () => page.evaluate<number | undefined>('window.drawnWidth');
+    await expect.poll(drawnWidth, PATIENCE).toBeGreaterThan(0);
+    const before = (await drawnWidth()) ?? 0;
+    const devtools = await page.context().newCDPSession(page);
+    const metrics = { width: 1280, height: 720, deviceScaleFactor: 4, mobile: false };
+    await devtools.send('Emulation.setDeviceMetricsOverride', metrics);
+    await expect.poll(drawnWidth, PATIENCE).toBeGreaterThan(2 * before);
+  });
+
   test('moves once a second for those who want less motion', async () => {
     const { page, lab } = await open({}, { reducedMotion: 'reduce' });
     await page.evaluate(`

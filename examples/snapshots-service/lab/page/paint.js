@@ -28,6 +28,7 @@ export function readTheme() {
       lie: colour('lie'),
       error: colour('error'),
     },
+    pixelRatio: devicePixelRatio,
     font: `12px ${style.fontFamily}`,
     labelFont: `600 ${12 * devicePixelRatio}px ${style.fontFamily}`,
   };

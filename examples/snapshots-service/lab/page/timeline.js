@@ -31,6 +31,10 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   const container = byId('timeline', HTMLElement);
   let theme = readTheme();
   let sprites = drawSprites(theme);
+  const readThemeAgain = () => {
+    theme = readTheme();
+    sprites = drawSprites(theme);
+  };
 
   /** @param {number} at */
   const toSeconds = (at) => (at - recent.now) / 1000;
@@ -138,10 +142,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   );
 
   new ResizeObserver(() => plot.setSize(sizeOf(container))).observe(container);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    theme = readTheme();
-    sprites = drawSprites(theme);
-  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', readThemeAgain);
   plot.over.addEventListener('click', ({ offsetX, offsetY }) => {
     /** @param {LabPoll} poll */
     const distanceTo = ({ at, durationMs }) =>
@@ -156,6 +157,8 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   });
 
   return () => {
+    // Zoom, or another screen: uPlot minds that by itself.
+    if (theme.pixelRatio !== devicePixelRatio) readThemeAgain();
     /** @type {number[]} */
     const seconds = [];
     /** @type {(number | null)[]} */
