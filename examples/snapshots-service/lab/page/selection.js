@@ -69,12 +69,12 @@ export function createSelection(recent, onChange) {
     select,
     /** The poll whose story is told now. */
     current() {
-      const isDue = performance.now() - followedAt > HOLD_MS;
+      if (!isFollowing || performance.now() - followedAt <= HOLD_MS) return poll;
       const told = poll?.id ?? 0;
       const newest =
         candidates().findLast(({ id, outcome }) => id > told && outcome !== 'replica') ??
         candidates().at(-1);
-      if (isFollowing && isDue && newest !== undefined) {
+      if (newest !== undefined) {
         poll = newest;
         followedAt = performance.now();
       }
