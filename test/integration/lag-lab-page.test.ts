@@ -328,6 +328,15 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     expect(lab.visits).toBe(20);
   });
 
+  test('writes large counts so that they fit into their tiles', async () => {
+    const { page } = await open();
+    const written = await page.evaluate(`(async () => {
+      const { formatCount } = await import('/lab/format.js');
+      return [0, 1234, 999_999, 1_440_000, 123_456_789].map(formatCount);
+    })()`);
+    expect(written).toEqual(['0', '1,234', '999,999', '1.44M', '123.46M']);
+  });
+
   test('keeps the last minute only, however long it is open', async () => {
     const { page } = await open();
     const kept = await page.evaluate(`(async () => {

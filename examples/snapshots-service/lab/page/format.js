@@ -27,7 +27,12 @@ export function formatShare(share) {
   return `${percent > 99 && percent < 100 ? Math.floor(percent * 10) / 10 : Math.round(percent)} %`;
 }
 
-/** @param {number} count */
+/**
+ * A count, which fits into a tile after hours, too.
+ *
+ * @param {number} count
+ */
 export function formatCount(count) {
-  return count.toLocaleString('en');
+  if (count < 1_000_000) return count.toLocaleString('en');
+  return count.toLocaleString('en', { notation: 'compact', maximumFractionDigits: 2 });
 }
