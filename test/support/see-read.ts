@@ -5,7 +5,7 @@ import {
   type ReplicaQuery,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
-import { recordReports } from './recorded-reports.ts';
+import { recordReads } from 'kysely-replica-fallback/testing';
 
 /** A read that is over, as its caller and whoever watches it saw it. */
 interface SeenRead<T> {
@@ -22,7 +22,7 @@ export async function seeRead<Client, T>(
   query: ReplicaQuery<NoInfer<Client>, T>,
   options: ReplicaFallbackOptions<Client, T>,
 ): Promise<SeenRead<T>> {
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const asked: AttemptSource[] = [];
   const thrown: unknown[] = [];
   const seenQuery: ReplicaQuery<Client, T> = async (db, attempt) => {

@@ -1,12 +1,12 @@
 import { metrics } from '@opentelemetry/api';
 import { type AttemptContext, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { registerInMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { spanEventsOf } from '../support/in-memory-span.ts';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 
 interface Client {
@@ -95,7 +95,7 @@ test.for(bypasses)('counts, logs and reports nothing when $why', async ({ option
   const { collect } = registerInMemoryMetrics();
   onTestFinished(() => metrics.disable());
   const logger = recordingLogger();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const watched = {
     ...options,
     logger,

@@ -1,8 +1,8 @@
 import { type Attempt, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import {
   AT_ONCE,
   gives,
@@ -38,7 +38,7 @@ test.for([1, 2, 3])(
   'rejects with what the classifier throws about attempt %i, and asks nobody after it',
   async (n) => {
     const broken = new Error('The classifier is broken.');
-    const { reports, onOutcome } = recordReports();
+    const { reports, onOutcome } = recordReads();
     const { query, asked, clients } = scriptClients(scriptNthAttempt(n, gives(ROW)));
     const isMiss = (attempt: Attempt<unknown>) => {
       if (attempt.ok && attempt.value === ROW) throw broken;

@@ -8,11 +8,11 @@ import {
   type ReplicaFallbackOptions,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
 
 type Options = Partial<ReplicaFallbackOptions<object, unknown>>;
@@ -180,7 +180,7 @@ test('all who share a query get its error, the same object', async () => {
 
 test('each read judges the shared answer for itself', async () => {
   const { read, flights } = startService();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const reads = [read('o1', { onOutcome }), read('o1', { onOutcome, isMiss: () => true })];
 
   await spill(...reads);
@@ -288,7 +288,7 @@ test('only the read that starts the query takes a spill out of the budget', asyn
 test('tells the reads that shared a query from the one that started it', async () => {
   const { read, flights } = startService();
   const { meter, collect } = inMemoryMetrics();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const reads = [1, 2, 3].map(() => read('o1', { meter, onOutcome }));
 
   await spill(...reads);

@@ -5,13 +5,13 @@ import {
   type ReadReport,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { AT_ONCE, gives, LADDER, misses, scriptClients } from '../support/scripted-clients.ts';
 
 test('reads with the defaults alone', async () => {
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const script = { replica: [misses, misses], primary: [gives(ROW)] };
   const { query, asked, clients } = scriptClients(script);
 

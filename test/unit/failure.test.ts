@@ -1,9 +1,9 @@
 import { anyOf, thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { spanEventsOf } from '../support/in-memory-span.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { AT_ONCE, gives, misses, scriptClients, throws } from '../support/scripted-clients.ts';
 
@@ -50,7 +50,7 @@ test('takes no error for a failure by default', async () => {
 
 test('does not ask whether the primary could answer', async () => {
   const { query, clients } = scriptClients({ replica: [throws(down)], primary: [throws(other)] });
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const askedAbout: unknown[] = [];
   const isAnything = (error: unknown): boolean => askedAbout.push(error) > 0;
 
@@ -108,7 +108,7 @@ test('composes classifiers of errors', () => {
 test('tells a failure from a miss', async () => {
   const { query, clients } = scriptClients({ replica: [throws(down)], primary: [gives(ROW)] });
   const { meter, collect } = inMemoryMetrics();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const logger = recordingLogger();
 
   const events = await spanEventsOf(() =>

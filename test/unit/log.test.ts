@@ -1,14 +1,14 @@
 import { withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { AT_ONCE, scriptClients, scriptNthAttempt, throws } from '../support/scripted-clients.ts';
 
 test('warns once, with the report, when the primary served a read', async () => {
   const logger = recordingLogger();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const { query, clients } = scriptClients(SCRIPTS.primary);
   const options = { ...clients, retryMs: AT_ONCE, logger, onOutcome, operation: 'order_by_id' };
 

@@ -5,12 +5,12 @@ import {
   PrimaryBudgetExceededError,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { spanEventsOf } from '../support/in-memory-span.ts';
 import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import {
   type Answer,
@@ -162,7 +162,7 @@ test.for<{ what: string; replica: Answer; cause: unknown }>([
 ])('rejects at once, with $what, when the budget is used up', async ({ replica, cause }) => {
   const { query, asked, clients } = scriptClients({ replica: [replica] });
   const { meter, collect } = inMemoryMetrics();
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const logger = recordingLogger();
   const options = { meter, logger, onOutcome, retryMs: 0, isUnavailable };
   let error: unknown;
@@ -223,7 +223,7 @@ test.for<{ what: string; script: Script; options?: object }>([
 
 test.for([0, 1])('takes nothing out for a read that was aborted, with %i left', async (left) => {
   const { query, asked, clients } = scriptClients({ replica: [misses] });
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const primaryBudget = createPrimaryBudget({ ratio: 0, minPerSecond: left });
   const controller = new AbortController();
 

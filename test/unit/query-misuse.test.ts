@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { AT_ONCE } from '../support/scripted-clients.ts';
 
 const EXPECTED = 'a function that returns a promise, by `.execute()` or the like';
@@ -73,7 +73,7 @@ test('says what to do about a builder that was not executed', async () => {
 });
 
 test('reports a builder that was not executed as an error', async () => {
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
 
   await withReplicaFallback(async () => builder, { primary, replica, onOutcome }).catch(() => {});
 

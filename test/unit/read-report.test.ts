@@ -1,8 +1,8 @@
 import { type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import {
   type Script,
   scriptClients,
@@ -14,8 +14,8 @@ import {
 beforeEach(stopTheClock);
 
 /** The reports of one read that waits 80 ms after a miss. */
-async function reportsOf(script: Script, options: object = {}): Promise<ReadReport[]> {
-  const { reports, onOutcome } = recordReports();
+async function reportsOf(script: Script, options: object = {}): Promise<readonly ReadReport[]> {
+  const { reports, onOutcome } = recordReads();
   const { query, clients } = scriptClients(script);
   const retryMs = { min: 80, max: 80 };
   const read = withReplicaFallback(query, { ...clients, retryMs, onOutcome, ...options });

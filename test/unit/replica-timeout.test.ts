@@ -1,9 +1,9 @@
 import { getEventListeners } from 'node:events';
 import { ReplicaTimeoutError, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import {
   type Answer,
   AT_ONCE,
@@ -24,7 +24,7 @@ test('goes to the primary at once when the replica takes too long, and not a mil
     replica: [neverAnswers],
     primary: [gives(ROW)],
   });
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const read = withReplicaFallback(query, { ...clients, replicaTimeoutMs: 100, onOutcome });
 
   await vi.advanceTimersByTimeAsync(99);
@@ -44,7 +44,7 @@ test('goes to the primary at once when the replica takes too long, and not a mil
 
 test('bounds each attempt on a replica, and not the wait between them', async () => {
   const { query, clients } = scriptClients({ replica: [misses, neverAnswers], primary: [misses] });
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const retryMs = { min: 150, max: 150 };
   const read = withReplicaFallback(query, {
     ...clients,
@@ -99,7 +99,7 @@ test('is not for `isUnavailable` to decide', async () => {
 test('aborts the signal of the attempt that takes too long, and of no other', async () => {
   const signals: AbortSignal[] = [];
   const { query, clients } = scriptClients({ replica: [neverAnswers], primary: [misses] });
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const read = withReplicaFallback(
     (db, attempt) => {
       if (attempt.signal !== undefined) signals.push(attempt.signal);

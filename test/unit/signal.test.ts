@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { ROW } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import {
   type Answer,
   AT_ONCE,
@@ -26,7 +26,7 @@ test.for([
   'rejects with the reason, $kind, and runs no query, when the signal aborted before',
   async ({ reason }) => {
     const signal = AbortSignal.abort(reason);
-    const { reports, onOutcome } = recordReports();
+    const { reports, onOutcome } = recordReads();
     const { query, asked, clients } = scriptClients({ replica: [gives(ROW)] });
 
     const read = withReplicaFallback(query, { ...clients, signal, isMiss, onOutcome });
@@ -69,7 +69,7 @@ test.for(cases)(
       queueMicrotask(() => controller.abort('no longer needed'));
       return reactions[how]!(context);
     };
-    const { reports, onOutcome } = recordReports();
+    const { reports, onOutcome } = recordReads();
     const { query, asked, clients } = scriptClients(scriptNthAttempt(n, abortMeanwhile));
     const options = { ...clients, signal, isMiss, retryMs: AT_ONCE, onOutcome };
 
@@ -119,7 +119,7 @@ test.for([
 test.for(SOURCES)('never takes an AbortError of %s for a miss', async (source) => {
   const n = SOURCES.indexOf(source) + 1;
   const error = new DOMException('canceled', 'AbortError');
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const { query, asked, clients } = scriptClients(scriptNthAttempt(n, throws(error)));
 
   const read = withReplicaFallback(query, { ...clients, isMiss, retryMs: AT_ONCE, onOutcome });

@@ -1,9 +1,9 @@
 import { diag } from '@opentelemetry/api';
 import { withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
-import { recordReports } from '../support/recorded-reports.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { AT_ONCE, scriptClients } from '../support/scripted-clients.ts';
 import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
@@ -98,7 +98,7 @@ test('ends a read all the same when even the diagnostics throw', async () => {
 });
 
 test('tells the other observers when one throws', async () => {
-  const { reports, onOutcome } = recordReports();
+  const { reports, onOutcome } = recordReads();
   const { query, clients } = scriptClients(SCRIPTS.primary);
 
   await withReplicaFallback(query, {
