@@ -55,11 +55,16 @@ export class ReplicaTimeoutError extends Error {
  *
  * @example
  * ```ts
- * import { PrimaryBudgetExceededError } from 'kysely-replica-fallback';
+ * import { createPrimaryBudget, createReplicaFallback, PrimaryBudgetExceededError } from 'kysely-replica-fallback';
  *
- * app.onError((error, c) =>
- *   error instanceof PrimaryBudgetExceededError ? c.text('Try again soon.', 503) : c.text('Oh no.', 500),
- * );
+ * const read = createReplicaFallback({ primary, replica, primaryBudget: createPrimaryBudget() });
+ *
+ * try {
+ *   await read((db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst());
+ * } catch (error) {
+ *   if (!(error instanceof PrimaryBudgetExceededError)) throw error;
+ *   console.warn('Try again soon.', error.cause);
+ * }
  * ```
  */
 export class PrimaryBudgetExceededError extends Error {
