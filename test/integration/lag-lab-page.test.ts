@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { browserObstacle, visit } from '../support/browser.ts';
-import { kindOf, type LagLabOptions, startLagLab } from '../support/lag-lab.ts';
+import { kindOf, type LagLabOptions, readReplayControls, startLagLab } from '../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
@@ -32,13 +31,7 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     await visited.page.getByText('Live', { exact: true }).waitFor();
     return { ...running, ...visited };
   };
-  const readStandby = async () => {
-    const { rows } = await sql<{ delay: string; pause: string }>`
-      select
-        current_setting('recovery_min_apply_delay') as delay,
-        pg_get_wal_replay_pause_state() as pause`.execute(database.replica.db);
-    return rows[0];
-  };
+  const readStandby = () => readReplayControls(database.replica.db);
 
   test('opens without a complaint, and asks nobody else for anything', async () => {
     const { page, url, complaints, requested } = await open();

@@ -1,8 +1,7 @@
-import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SCENES } from '../../examples/snapshots-service/lab/scenes.ts';
-import { kindOf, startLagLab } from '../support/lag-lab.ts';
+import { kindOf, readReplayControls, startLagLab } from '../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
@@ -16,13 +15,7 @@ describe('a scene of the lag lab', () => {
   });
   afterAll(() => database?.end());
 
-  const readStandby = async () => {
-    const { rows } = await sql<{ delay: string; pause: string }>`
-      select
-        current_setting('recovery_min_apply_delay') as delay,
-        pg_get_wal_replay_pause_state() as pause`.execute(database.replica.db);
-    return rows[0];
-  };
+  const readStandby = () => readReplayControls(database.replica.db);
 
   test.for(SCENES)('"$title" shows what it claims, and puts everything back', async (scene) => {
     const { lab, log } = await startLagLab(database.cluster, { pace: 0.35 });

@@ -1,3 +1,4 @@
+import { type Kysely, sql } from 'kysely';
 import { afterEach } from 'vitest';
 import { openDatabases } from '../../examples/snapshots-service/databases.ts';
 import { createLab, type Lab } from '../../examples/snapshots-service/lab/lab.ts';
@@ -70,4 +71,15 @@ export async function startLagLab(
 /** How a poll ended, as the lab tells its visitors. */
 export function kindOf({ isLie, outcome }: LabPoll): string {
   return isLie ? 'lie' : outcome;
+}
+
+/** What holds a standby back, as its own database says. */
+export async function readReplayControls<DB>(
+  standby: Kysely<DB>,
+): Promise<{ delay: string; pause: string } | undefined> {
+  const { rows } = await sql<{ delay: string; pause: string }>`
+    select
+      current_setting('recovery_min_apply_delay') as delay,
+      pg_get_wal_replay_pause_state() as pause`.execute(standby);
+  return rows[0];
 }
