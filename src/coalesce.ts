@@ -1,5 +1,6 @@
-import { type ReplicaQuery, runQuery, untilAborted } from './attempt.ts';
+import type { ReplicaQuery } from './attempt.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
+import { runQuery, untilAborted } from './run-query.ts';
 
 /** What reads have in common that share a query. */
 type Destination<Client> = Pick<

@@ -1,6 +1,7 @@
 import type { ReplicaQuery } from './attempt.ts';
-import { assertOptions, type ReplicaFallbackOptions } from './options.ts';
-import { climb, withReplicaFallback } from './with-replica-fallback.ts';
+import { bindOptions } from './bind-options.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
+import { bindAndStart, startRead } from './with-replica-fallback.ts';
 
 /**
  * Reads with a service's defaults. An option in `overrides` replaces the default of the same name for this one read;
@@ -31,31 +32,7 @@ export type ReplicaFallback<Client> = <T>(
 export function createReplicaFallback<Client>(
   defaults: ReplicaFallbackOptions<Client, unknown>,
 ): ReplicaFallback<Client> {
-  assertOptions(defaults);
-  const bound = { ...UNSET, ...defaults };
-  return (query, overrides) => {
-    if (overrides === undefined) return climb(query, bound);
-    // `{ retryMs: undefined }` leaves the default in place.
-    const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-    return withReplicaFallback(query, { ...bound, ...Object.fromEntries(given) });
-  };
+  const bound = bindOptions(defaults);
+  return (query, overrides) =>
+    overrides === undefined ? startRead(query, bound) : bindAndStart(query, overrides, bound);
 }
-
-/** So that bound options have one shape, whatever is given, and the engine finds each of them at once. */
-const UNSET: Record<Exclude<keyof ReplicaFallbackOptions<unknown, never>, 'primary'>, undefined> = {
-  replica: undefined,
-  transaction: undefined,
-  enabled: undefined,
-  isMiss: undefined,
-  isUnavailable: undefined,
-  replicaTimeoutMs: undefined,
-  retryMs: undefined,
-  primaryBudget: undefined,
-  coalesceKey: undefined,
-  signal: undefined,
-  operation: undefined,
-  meter: undefined,
-  missCounter: undefined,
-  logger: undefined,
-  onOutcome: undefined,
-};

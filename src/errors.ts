@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import type { RecoveryCause } from './read-report.ts';
 
 /**
  * An option, or the query, is not what it has to be. The message names it, says what was expected and quotes what
@@ -23,14 +24,19 @@ export class InvalidOptionError extends TypeError {
   readonly option: string;
   /** What the option has to be, in words: ``'at most `retryMs.max` (10)'``. */
   readonly expected: string;
-  /** The value that was given. */
-  readonly given: unknown;
+  readonly #given: unknown;
 
-  constructor(option: string, expected: string, given: unknown) {
-    super(`Expected \`${option}\` to be ${expected}, got ${quote(given)}.`);
+  /** @param got - how the message describes what was given. Default is to quote it. */
+  constructor(option: string, expected: string, given: unknown, got: string = quote(given)) {
+    super(`Expected \`${option}\` to be ${expected}, got ${got}.`);
     this.option = option;
     this.expected = expected;
-    this.given = given;
+    this.#given = given;
+  }
+
+  /** The value that was given. Not printed with the error, because it may be a client with a password. */
+  get given(): unknown {
+    return this.#given;
   }
 }
 
@@ -50,8 +56,8 @@ export class ReplicaTimeoutError extends Error {
 }
 
 /**
- * A read would have had to ask the primary, and its `primaryBudget` had no spill left. Its `cause` is what the replica
- * threw or, when it answered with a value that is a miss, that {@link Attempt}.
+ * A read needed the primary, and its `primaryBudget` had no spill left. When a replica could not answer, `cause` is what
+ * it threw.
  *
  * @example
  * ```ts
@@ -69,12 +75,25 @@ export class ReplicaTimeoutError extends Error {
  */
 export class PrimaryBudgetExceededError extends Error {
   override readonly name = 'PrimaryBudgetExceededError';
+  readonly #attempt: Attempt<unknown>;
 
-  constructor(attempt: Attempt<unknown>) {
-    super('The read needs the primary, and its `primaryBudget` has no spill left.', {
-      cause: attempt.ok ? attempt : attempt.error,
-    });
+  constructor(cause: RecoveryCause, attempt: Attempt<unknown>) {
+    super(
+      'The read needs the primary, and its `primaryBudget` has no spill left.',
+      cause === 'failure' && !attempt.ok ? { cause: attempt.error } : undefined,
+    );
+    this.#attempt = attempt;
   }
+
+  /** How the last replica answered. Not printed with the error, because it may hold a row. */
+  get attempt(): Attempt<unknown> {
+    return this.#attempt;
+  }
+}
+
+/** For an option that takes no text: whatever text was given instead may be a connection string, a query or a row. */
+export function kindOf(value: unknown): string {
+  return typeof value === 'string' ? 'a string' : quote(value);
 }
 
 /** Short enough for a message, and never the contents of an object, which may be a client with a password. */

@@ -11,12 +11,18 @@ export {
   returned,
   thrown,
 } from './miss.ts';
-export type { ReplicaFallbackOptions } from './options.ts';
+export type { ReplicaFallbackOptions, TransactionOf } from './options.ts';
 export {
   createPrimaryBudget,
   type PrimaryBudget,
   type PrimaryBudgetOptions,
 } from './primary-budget.ts';
-export type { Outcome, ReadReport, ReplicaFallbackLogger } from './read-report.ts';
-export type { RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
+export type {
+  Outcome,
+  ReadReport,
+  RecoveryCause,
+  RecoveryReport,
+  ReplicaFallbackLogger,
+} from './read-report.ts';
+export type { Recovery, RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
 export { withReplicaFallback } from './with-replica-fallback.ts';

@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import { isObject } from './is-object.ts';
 
 /**
  * Says whether an attempt on the replica is a miss: the replica answered, and its answer is "not here (yet)".
@@ -6,12 +7,24 @@ import type { Attempt } from './attempt.ts';
  *
  * It must be quick and must not throw: what it throws ends the read.
  */
-export type MissClassifier<T> = (attempt: Attempt<T>) => boolean;
+export interface MissClassifier<T> {
+  (attempt: Attempt<T>): boolean;
+  readonly [asked]?: 'attempt';
+}
 
 /**
  * Says whether an error means that the replica could not answer: that it is down, slow, or cancelled the query.
  */
-export type ErrorClassifier = (error: unknown) => boolean;
+export interface ErrorClassifier {
+  (error: unknown): boolean;
+  readonly [asked]?: 'error';
+}
+
+/**
+ * Exists in types only, so that `isMiss: replicaUnavailable`, which would never match, does not compile. A plain function
+ * may be either.
+ */
+declare const asked: unique symbol;
 
 /**
  * No row came: `undefined`, `null`, or the `NoResultError` of Kysely's `executeTakeFirstOrThrow()`.
@@ -115,8 +128,7 @@ function isNoResultError(error: unknown): boolean {
 }
 
 function rowsOf(value: unknown): readonly unknown[] | undefined {
-  const isResult = typeof value === 'object' && value !== null && 'rows' in value;
-  return isResult && Array.isArray(value.rows) ? value.rows : undefined;
+  return isObject(value) && 'rows' in value && Array.isArray(value.rows) ? value.rows : undefined;
 }
 
 function isErrorClass(matches: ErrorClass | ((error: unknown) => boolean)): matches is ErrorClass {

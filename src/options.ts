@@ -1,9 +1,8 @@
-import { InvalidOptionError } from './errors.ts';
+import type { Meter } from './instruments.ts';
 import type { ErrorClassifier, MissClassifier } from './miss.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 import type { PrimaryBudget } from './primary-budget.ts';
-import { assertRetryMs, isDelay, LONGEST_DELAY, type RetryMs } from './retry-policy.ts';
-import type { Meter } from './telemetry.ts';
+import type { RetryMs } from './retry-policy.ts';
 
 /**
  * The options of one read.
@@ -19,12 +18,12 @@ export interface ReplicaFallbackOptions<Client, T> {
    * likely, and after a miss or a failure another one is asked, while there is one, before the primary. Default is none,
    * and every read goes straight to `primary`.
    */
-  readonly replica?: NoInfer<Client> | readonly NoInfer<Client>[] | undefined;
+  readonly replica?: Client | readonly Client[] | undefined;
   /**
    * A transaction that the read is part of. The query runs on it, once, and neither the replica nor `primary` is asked:
    * only the transaction sees its own writes.
    */
-  readonly transaction?: NoInfer<Client> | undefined;
+  readonly transaction?: TransactionOf<NoInfer<Client>> | undefined;
   /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
   readonly enabled?: boolean | undefined;
   /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
@@ -78,90 +77,17 @@ export interface ReplicaFallbackOptions<Client, T> {
   readonly onOutcome?: ((report: ReadReport) => void) | undefined;
 }
 
-/** Throws an `InvalidOptionError` for the first option that is not what it has to be. */
-export function assertOptions(options: ReplicaFallbackOptions<unknown, never>): void {
-  assert(isObject(options), 'options', 'an object', options);
-  const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
-    options;
-  assert(isClient(primary), 'primary', 'a database client', primary);
-  if (replica !== undefined) assertReplica(replica);
-  if (transaction !== undefined) {
-    assert(isClient(transaction), 'transaction', 'a transaction', transaction);
-  }
-  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
-  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
-  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
-  if (retryMs !== undefined) assertRetryMs(retryMs);
-  if (signal !== undefined) {
-    assert(isObject(signal) && 'aborted' in signal, 'signal', 'an AbortSignal', signal);
-  }
-  assertBounds(options);
-  assertTelemetry(options);
-}
+/**
+ * What may stand in for a client in a transaction: the client, some of its members (as in Drizzle and Prisma, whose
+ * transactions lack what opens and closes connections), or the connection that a pool hands out.
+ */
+export type TransactionOf<Client> =
+  | Client
+  | (Partial<Client> & { [Member in keyof Client]: Pick<Client, Member> }[keyof Client])
+  | ConnectionOf<Client>;
 
-function assertReplica(replica: unknown): void {
-  assert(isClient(replica), 'replica', 'a database client', replica);
-  if (!Array.isArray(replica)) return;
-  for (const [index, client] of replica.entries()) {
-    assert(isClient(client), `replica[${index}]`, 'a database client', client);
-  }
+type ConnectionOf<Pool> = Pool extends {
+  connect: { (): Promise<infer Connection>; (callback: never): void };
 }
-
-function assertBounds(options: ReplicaFallbackOptions<unknown, never>): void {
-  const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
-  if (replicaTimeoutMs !== undefined) {
-    const isValid = isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0;
-    assert(isValid, 'replicaTimeoutMs', A_TIME_LIMIT, replicaTimeoutMs);
-  }
-  if (primaryBudget !== undefined) {
-    const isValid = hasMethods(primaryBudget, 'deposit', 'withdraw');
-    assert(isValid, 'primaryBudget', 'a budget, by `createPrimaryBudget()`', primaryBudget);
-  }
-  if (coalesceKey !== undefined) {
-    assert(isName(coalesceKey), 'coalesceKey', A_NAME, coalesceKey);
-    assert(operation !== undefined, 'operation', 'given, as `coalesceKey` is', operation);
-  }
-}
-
-function assertTelemetry(options: ReplicaFallbackOptions<unknown, never>): void {
-  const { operation, meter, missCounter, logger, onOutcome } = options;
-  if (operation !== undefined) assert(isName(operation), 'operation', A_NAME, operation);
-  if (missCounter !== undefined) assert(isName(missCounter), 'missCounter', A_NAME, missCounter);
-  if (meter !== undefined) {
-    const isValid = hasMethods(meter, 'createCounter', 'createHistogram');
-    assert(isValid, 'meter', 'an OpenTelemetry Meter', meter);
-  }
-  if (logger !== undefined) {
-    const isValid = hasMethods(logger, 'warn', 'error');
-    assert(isValid, 'logger', 'an object with the methods `warn` and `error`', logger);
-  }
-  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
-}
-
-const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
-const A_NAME = 'a string that is not empty';
-
-function assert(valid: boolean, option: string, expected: string, given: unknown): void {
-  if (!valid) throw new InvalidOptionError(option, expected, given);
-}
-
-function assertFunction(option: string, given: unknown): void {
-  assert(typeof given === 'function', option, 'a function', given);
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
-}
-
-/** Clients are objects, or functions with properties, as postgres.js has them. */
-function isClient(value: unknown): boolean {
-  return isObject(value) || typeof value === 'function';
-}
-
-function hasMethods(value: object, ...names: string[]): boolean {
-  return isObject(value) && names.every((name) => typeof Reflect.get(value, name) === 'function');
-}
+  ? Connection
+  : never;

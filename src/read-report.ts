@@ -17,18 +17,38 @@ export interface ReadReport {
   /** The option of the same name. */
   readonly operation: string | undefined;
   readonly outcome: Outcome;
-  /** How many attempts there were, a shared one included: 1 for a hit; with one replica and the default policy, at most 3. */
+  /**
+   * How many attempts there were, shared ones included: 1 for a hit; with one replica and the default policy, at most 3.
+   * 0 when the signal had aborted before the read began.
+   */
   readonly attempts: number;
   /** Milliseconds from the call to its end. */
   readonly durationMs: number;
+  /** Only when the first attempt was a miss or a failure: what followed from it. */
+  readonly recovery?: RecoveryReport;
   /** Only when a replica could not answer: the first error that said so. */
   readonly replicaError?: unknown;
   /** Only when the primary was asked by another read, whose answer is this one's too: see `coalesceKey`. */
   readonly coalesced?: true;
-  /** Only when the read threw: the source of its last attempt. */
+  /** Only when an attempt was made and the read threw: the source of its last attempt. */
   readonly failedDuring?: AttemptSource;
   /** Only when the read threw: what it threw, which is what the caller gets. */
   readonly error?: unknown;
+}
+
+/** What began a recovery: the replica's answer was a miss, or the replica could not answer. */
+export type RecoveryCause = 'miss' | 'failure';
+
+/** What a {@link ReadReport} says about the time after the first attempt. */
+export interface RecoveryReport {
+  /** How the first attempt ended. */
+  readonly cause: RecoveryCause;
+  /** How many attempts on replicas were misses, the first one included. */
+  readonly misses: number;
+  /** How many attempts on replicas were failures, the first one included. */
+  readonly failures: number;
+  /** Milliseconds from the end of the first attempt to the end of the read. */
+  readonly durationMs: number;
 }
 
 /**

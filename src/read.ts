@@ -1,107 +1,185 @@
-import { type Attempt, type AttemptSource, executed } from './attempt.ts';
-import { InvalidOptionError, PrimaryBudgetExceededError, ReplicaTimeoutError } from './errors.ts';
-import { type ErrorClassifier, noRow } from './miss.ts';
-import type { ReplicaFallbackOptions } from './options.ts';
+import type { AttemptSource, ReplicaQuery } from './attempt.ts';
+import type { BoundOptions } from './bind-options.ts';
+import { findFlight, startFlight } from './coalesce.ts';
+import { PrimaryBudgetExceededError } from './errors.ts';
 import type { Outcome, ReadReport } from './read-report.ts';
+import { otherReplicas } from './replicas.ts';
+import type { Recovery } from './retry-policy.ts';
+import { runQuery } from './run-query.ts';
+import {
+  type Ending,
+  endingOf,
+  isAbort,
+  judge,
+  type MissOrFailure,
+  type Verdict,
+} from './verdict.ts';
 
-/** Why the replica's answer did not do: it had none yet, or it could not answer. */
-export type Cause = 'miss' | 'failure';
-
-/** A read that is not over with its first attempt: where it stands, and what a report will want to know. */
-export class Read<T> {
-  /** When the read was called, on the clock of `performance.now()`. */
+/** What a read has from its start. */
+interface ReadStart<Client, T> {
+  readonly query: ReplicaQuery<Client, T>;
+  readonly options: BoundOptions<Client, T>;
+  /** The one that it starts on. */
+  readonly replica: Client;
+  /** When it was called, on the clock of `performance.now()`. */
   readonly startedAt: number;
   /** How many flights had started by then: it may join a later one. */
   readonly flightsBefore: number;
-  /** When its first attempt was a miss or a failure, on the same clock. */
-  recoveringSince: number | undefined;
-  /** The first attempt in which a replica could not answer. */
-  failure: (Attempt<T> & { readonly ok: false }) | undefined;
-  attempts = 0;
-  /** The last attempt: who was asked, how it ended, and whether that was a miss or a failure. */
-  source: AttemptSource = 'replica';
-  attempt!: Attempt<T>;
-  cause: Cause | undefined;
-  /** Whether the primary's answer is that of a query which another read had started. */
-  isCoalesced = false;
-  #isRejected = false;
+}
 
-  constructor(startedAt: number, flightsBefore: number) {
-    this.startedAt = startedAt;
-    this.flightsBefore = flightsBefore;
+/** A read that is not over with its first attempt: whom it can still ask, how it stands, and what it will report. */
+export class Read<Client, T> {
+  readonly #start: ReadStart<Client, T>;
+  /** The replica that was asked last, and those that were not asked yet. */
+  #replica: Client;
+  readonly #otherReplicas: Client[];
+
+  /** Who was asked last, and what came of it. */
+  #source: AttemptSource | undefined;
+  #verdict!: Verdict<T>;
+  /** The last verdict that asks for more of a replica or of the primary. */
+  #unanswered: MissOrFailure<T> | undefined;
+  #attempts = 0;
+  #misses = 0;
+  #failures = 0;
+  #replicaError: unknown;
+  #isCoalesced = false;
+  #recovery: Recovery | undefined;
+  #recoveringSince = 0;
+
+  constructor(start: ReadStart<Client, T>) {
+    this.#start = start;
+    this.#replica = start.replica;
+    this.#otherReplicas = otherReplicas(start.options, start.replica);
   }
 
-  /** Takes in an attempt, and what `judge` said of it. */
-  conclude(source: AttemptSource, attempt: Attempt<T>, verdict: Attempt<T> | Cause): void {
-    this.attempts++;
-    this.source = source;
-    const isOver = typeof verdict === 'object';
-    this.attempt = isOver ? verdict : attempt;
-    this.cause = isOver ? undefined : verdict;
-    if (verdict === 'failure' && !attempt.ok) this.failure ??= attempt;
+  get hasMissed(): boolean {
+    return this.#verdict.kind === 'miss';
+  }
+
+  get canFailOver(): boolean {
+    return this.#verdict.kind === 'failure' && this.#otherReplicas.length > 0;
+  }
+
+  get needsPrimary(): boolean {
+    return this.#verdict === this.#unanswered;
+  }
+
+  /** There is one from the first attempt on, if that was a miss or a failure. */
+  get recovery(): Recovery | undefined {
+    return this.#recovery;
+  }
+
+  /** Takes in what came of an attempt. */
+  take(source: AttemptSource, verdict: Verdict<T>): void {
+    this.#attempts++;
+    this.#source = source;
+    this.#verdict = verdict;
+    if (source === 'primary' || (verdict.kind !== 'miss' && verdict.kind !== 'failure')) return;
+    this.#unanswered = verdict;
+    if (this.#recovery === undefined) {
+      this.#recovery = { operation: this.#start.options.operation, cause: verdict.kind };
+      this.#recoveringSince = performance.now();
+    }
+    if (verdict.kind === 'miss') this.#misses++;
+    else if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
   }
 
   /** Ends the read with an error that does not come from an attempt. */
   fail(error: unknown): void {
-    this.attempt = { ok: false, error };
-    this.cause = undefined;
+    this.#verdict = { kind: 'error', error };
   }
 
-  /** Ends the read where it would have to ask the primary. */
-  reject(): void {
-    this.#isRejected = true;
-    this.fail(new PrimaryBudgetExceededError(this.attempt));
+  /** Asks a replica that was not asked yet, while there is one, or else the same one again. */
+  async askReplica(): Promise<void> {
+    const { query, options } = this.#start;
+    const { replicaTimeoutMs, signal } = options;
+    signal?.throwIfAborted();
+    this.#replica = this.#otherReplicas.pop() ?? this.#replica;
+    const context = { source: 'replica_retry', signal } as const;
+    await this.#hear(context.source, runQuery(query, this.#replica, context, replicaTimeoutMs));
   }
 
-  /** How it ended. */
-  get outcome(): Outcome {
-    if (this.#isRejected) return 'rejected';
-    if (this.cause === 'miss') return 'not_found';
-    return this.attempt.ok ? this.source : 'error';
+  /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */
+  async askPrimary(): Promise<void> {
+    const { query, options, flightsBefore } = this.#start;
+    const { primary, primaryBudget, coalesceKey, signal } = options;
+    signal?.throwIfAborted();
+    let shared = findFlight<Client, T>(options, flightsBefore);
+    while (shared !== undefined) {
+      await this.#hear('primary', shared.answer(signal));
+      this.#isCoalesced = !this.#wasAbortedByAnotherRead();
+      if (this.#isCoalesced) return;
+      shared = findFlight(options, flightsBefore);
+    }
+    if (primaryBudget?.withdraw() === false) return this.#reject();
+    const answer =
+      coalesceKey === undefined
+        ? runQuery(query, primary, { source: 'primary', signal })
+        : startFlight(query, options).answer(signal);
+    await this.#hear('primary', answer);
+  }
+
+  /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
+  #wasAbortedByAnotherRead(): boolean {
+    if (this.#start.options.signal?.aborted) return false;
+    return this.#verdict.kind === 'error' && isAbort(this.#verdict.error);
+  }
+
+  #reject(): void {
+    if (this.#unanswered === undefined) return;
+    const { kind, attempt } = this.#unanswered;
+    this.#verdict = { kind: 'rejected', error: new PrimaryBudgetExceededError(kind, attempt) };
+  }
+
+  async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {
+    const { options } = this.#start;
+    const verdict = await answer.then(
+      (value) => judge({ ok: true, value, source }, options),
+      (error: unknown) => judge({ ok: false, error, source }, options),
+    );
+    this.take(source, verdict);
+  }
+
+  /** What the caller gets. */
+  end(): Ending<T> {
+    return endingOf(this.#verdict);
   }
 
   /** What observers hear, now that it has ended. */
-  report(operation: string | undefined): ReadReport {
+  report(): ReadReport {
+    const now = performance.now();
+    const { options, startedAt } = this.#start;
+    const ending = this.end();
     return {
-      operation,
-      outcome: this.outcome,
-      attempts: this.attempts,
-      durationMs: performance.now() - this.startedAt,
-      ...(this.failure !== undefined && { replicaError: this.failure.error }),
-      ...(this.isCoalesced && { coalesced: true }),
-      ...(!this.attempt.ok && { failedDuring: this.source, error: this.attempt.error }),
+      operation: options.operation,
+      outcome: this.#outcome(),
+      attempts: this.#attempts,
+      durationMs: between(startedAt, now),
+      ...(this.#recovery !== undefined && {
+        recovery: {
+          cause: this.#recovery.cause,
+          misses: this.#misses,
+          failures: this.#failures,
+          durationMs: between(this.#recoveringSince, now),
+        },
+      }),
+      ...(this.#failures > 0 && { replicaError: this.#replicaError }),
+      ...(this.#isCoalesced && { coalesced: true }),
+      ...(!ending.ok && this.#source !== undefined && { failedDuring: this.#source }),
+      ...(!ending.ok && { error: ending.error }),
     };
   }
-}
 
-/**
- * What the caller gets of an attempt, or why the ladder goes on. When a classifier throws, the caller gets that.
- */
-export function judge<T>(
-  source: AttemptSource,
-  attempt: Attempt<T>,
-  options: Pick<ReplicaFallbackOptions<unknown, T>, 'isMiss' | 'isUnavailable' | 'signal'>,
-): Attempt<T> | Cause {
-  const { isMiss = noRow, isUnavailable, signal } = options;
-  try {
-    if (attempt.ok) executed(attempt.value);
-    else if (isFinal(attempt.error, signal)) return attempt;
-    else if (source !== 'primary' && isFailure(attempt.error, isUnavailable)) return 'failure';
-    return isMiss(attempt) ? 'miss' : attempt;
-  } catch (error) {
-    return { ok: false, error };
+  #outcome(): Outcome {
+    const { kind } = this.#verdict;
+    if (kind === 'answer' && this.#source !== undefined) return this.#source;
+    if (kind === 'miss') return 'not_found';
+    return kind === 'rejected' ? kind : 'error';
   }
 }
 
-/** An abort is the caller's wish, and a bad query the caller's mistake: asking again changes neither. */
-function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
-  if (signal?.aborted && error === signal.reason) return true;
-  return (
-    error instanceof InvalidOptionError || (error instanceof Error && error.name === 'AbortError')
-  );
-}
-
-/** A time-out is a failure whatever the caller says of errors: it is the caller who asked for the limit. */
-function isFailure(error: unknown, isUnavailable: ErrorClassifier | undefined): boolean {
-  return error instanceof ReplicaTimeoutError || isUnavailable?.(error) === true;
+/** Milliseconds that are never negative, although a test may set the clock back. */
+function between(start: number, end: number): number {
+  return Math.max(0, end - start);
 }

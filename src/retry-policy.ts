@@ -1,5 +1,7 @@
 import { InvalidOptionError } from './errors.ts';
-import type { ReadReport } from './read-report.ts';
+import { observe } from './instruments.ts';
+import { isObject } from './is-object.ts';
+import type { ReadReport, RecoveryCause } from './read-report.ts';
 
 /**
  * How long to wait, in milliseconds, before the replica is asked again.
@@ -35,12 +37,24 @@ export interface RetryBounds {
  */
 export interface RetryPolicy {
   /**
-   * The milliseconds before each replica retry of one recovery. When they are used up, it is the primary's turn. It is
-   * read one delay at a time, closed as soon as the read ends, and after 100 delays whether or not it has more.
+   * The milliseconds before each replica retry of one recovery. When they are used up, it is the primary's turn. They are
+   * read one at a time, and the iterator is closed as soon as the read ends, or after 100 delays. Not called for a recovery
+   * that needs no wait, because the replicas failed.
    */
-  readonly delays: () => Iterable<number>;
-  /** Hears how a read that needed a recovery ended, so that the policy can learn. What it throws is not the caller's. */
-  readonly settle?: ((report: ReadReport) => void) | undefined;
+  readonly delays: (recovery: Recovery) => Iterable<number>;
+  /**
+   * Hears how a read that needed a recovery ended, so that the policy can learn. `recovery` is the object that `delays` was
+   * given. If it throws, the error goes to OpenTelemetry's `diag`; the caller never sees it.
+   */
+  readonly settle?: ((report: ReadReport, recovery: Recovery) => void) | undefined;
+}
+
+/** One recovery of one read, as a {@link RetryPolicy} knows it: the same object from beginning to end. */
+export interface Recovery {
+  /** The option of the same name. */
+  readonly operation: string | undefined;
+  /** How the first attempt ended. */
+  readonly cause: RecoveryCause;
 }
 
 const DEFAULT_BOUNDS = { min: 50, max: 200 };
@@ -55,7 +69,7 @@ const MOST_RETRIES = 100;
 /** Throws an `InvalidOptionError` for anything that is not a {@link RetryMs}. */
 export function assertRetryMs(retryMs: RetryMs): void {
   if (typeof retryMs === 'number') return assertDelay('retryMs', retryMs);
-  if (typeof retryMs !== 'object' || retryMs === null) {
+  if (!isObject(retryMs)) {
     throw new InvalidOptionError('retryMs', 'a number, { min, max } or a RetryPolicy', retryMs);
   }
   if (isRetryPolicy(retryMs)) {
@@ -86,16 +100,25 @@ export function toRetryPolicy(
 }
 
 /** The policy's delays, each one checked, and not more than a read can bear. */
-export function* boundedDelays(policy: RetryPolicy): Generator<number, void> {
-  const delays: unknown = policy.delays();
+export function* boundedDelays(policy: RetryPolicy, recovery: Recovery): Generator<number, void> {
+  const delays: unknown = policy.delays(recovery);
   if (!isIterable(delays)) {
     throw new InvalidOptionError('retryMs.delays()', 'an iterable of milliseconds', delays);
   }
-  let count = 0;
-  for (const delayMs of delays) {
-    assertDelay('retryMs.delays()', delayMs);
-    yield delayMs;
-    if (++count === MOST_RETRIES) return;
+  const iterator = delays[Symbol.iterator]();
+  let isOpen = true;
+  try {
+    for (let count = 0; count < MOST_RETRIES; count++) {
+      isOpen = false; // An iterator that throws has closed itself.
+      const next = iterator.next();
+      if (next.done === true) return;
+      isOpen = true;
+      assertDelay('retryMs.delays()', next.value);
+      yield next.value;
+    }
+  } finally {
+    // The read has its answer by then, so what this throws must not become one.
+    if (isOpen) observe(() => iterator.return?.());
   }
 }
 
@@ -108,7 +131,7 @@ function isRetryPolicy(retryMs: object): retryMs is RetryPolicy {
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+  return isObject(value) && Symbol.iterator in value;
 }
 
 export function isDelay(value: unknown): value is number {

@@ -1,19 +1,15 @@
 import pRetry from 'p-retry';
-import {
-  type Attempt,
-  type AttemptSource,
-  executed,
-  type ReplicaQuery,
-  runQuery,
-  settle,
-  startQuery,
-} from './attempt.ts';
-import { countFlights, findFlight, startFlight } from './coalesce.ts';
-import { assertOptions, type ReplicaFallbackOptions } from './options.ts';
-import { judge, Read } from './read.ts';
-import { otherReplicas, pickReplica } from './replicas.ts';
-import { boundedDelays, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
+import type { Attempt, ReplicaQuery } from './attempt.ts';
+import { bindOptions, type BoundOptions } from './bind-options.ts';
+import { countFlights } from './coalesce.ts';
+import { observe } from './instruments.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
+import { Read } from './read.ts';
+import { pickReplica } from './replicas.ts';
+import { boundedDelays, toRetryPolicy } from './retry-policy.ts';
+import { executed, runQuery } from './run-query.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
+import { judge } from './verdict.ts';
 
 /**
  * Reads from the replica, and falls back to the primary when the replica does not have the row yet.
@@ -53,115 +49,103 @@ export function withReplicaFallback<Client, T>(
   query: ReplicaQuery<NoInfer<Client>, T>,
   options: ReplicaFallbackOptions<Client, T>,
 ): Promise<T> {
+  return bindAndStart(query, options);
+}
+
+/** Bad options reject, as everything else does that is wrong with a read. */
+export function bindAndStart<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  options: Partial<ReplicaFallbackOptions<Client, T>>,
+  defaults?: BoundOptions<Client, unknown>,
+): Promise<T> {
   try {
-    assertOptions(options);
+    return startRead(query, bindOptions(options, defaults));
   } catch (error) {
     return Promise.reject(error);
   }
-  return climb(query, options);
 }
 
 /** The ladder up to its second rung, where most reads end. The options have been checked. */
-export function climb<Client, T>(
+export function startRead<Client, T>(
   query: ReplicaQuery<Client, T>,
-  options: ReplicaFallbackOptions<Client, T>,
+  options: BoundOptions<Client, T>,
 ): Promise<T> {
-  const { primary, transaction, signal } = options;
+  const { primary, transaction, primaryBudget, replicaTimeoutMs, signal } = options;
   const replica = pickReplica(options);
 
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined || isBypassed(options)) {
-    return startQuery(query, transaction ?? primary, { source: 'primary', signal }).then(executed);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const context = { source: 'primary', signal } as const;
+    return runQuery(query, transaction ?? primary, context).then(executed);
   }
 
   const startedAt = isWatched(options) ? performance.now() : 0;
   const flightsBefore = countFlights();
   if (signal?.aborted) {
-    const read = new Read<T>(startedAt, flightsBefore);
+    const read = new Read({ query, options, replica, startedAt, flightsBefore });
     read.fail(signal.reason);
-    return climbOn(read, query, replica, options);
+    return finishRead(read, options);
   }
 
   // 2. replica. By `then`, because an `await` would double what a hit costs.
   const conclude = (first: Attempt<T>): T | Promise<T> => {
-    const verdict = judge('replica', first, options);
-    if (typeof verdict === 'object' && verdict.ok) {
-      options.primaryBudget?.deposit();
+    const verdict = judge(first, options);
+    if (verdict.kind === 'answer') {
+      primaryBudget?.deposit();
       reportHit(startedAt, options);
       return verdict.value;
     }
-    const read = new Read<T>(startedAt, flightsBefore);
-    read.conclude('replica', first, verdict);
-    return climbOn(read, query, replica, options);
+    const read = new Read({ query, options, replica, startedAt, flightsBefore });
+    read.take('replica', verdict);
+    return finishRead(read, options);
   };
-  return runQuery(query, replica, { source: 'replica', signal }, options.replicaTimeoutMs).then(
-    (value) => conclude({ ok: true, value }),
-    (error: unknown) => conclude({ ok: false, error }),
+  return runQuery(query, replica, { source: 'replica', signal }, replicaTimeoutMs).then(
+    (value) => conclude({ ok: true, value, source: 'replica' }),
+    (error: unknown) => conclude({ ok: false, error, source: 'replica' }),
   );
 }
 
 /** The rungs that a miss or a failure climbs, and the end of every read that is not a hit. */
-async function climbOn<Client, T>(
-  read: Read<T>,
-  query: ReplicaQuery<Client, T>,
-  replica: Client,
-  options: ReplicaFallbackOptions<Client, T>,
+async function finishRead<Client, T>(
+  read: Read<Client, T>,
+  options: BoundOptions<Client, T>,
 ): Promise<T> {
-  const { primary, primaryBudget, coalesceKey, replicaTimeoutMs, signal } = options;
-  const others = otherReplicas(options, replica);
-  const conclude = async (source: AttemptSource, answer: Promise<T>): Promise<void> => {
-    const attempt = await settle(answer);
-    read.conclude(source, attempt, judge(source, attempt, options));
-  };
-  let current = replica;
-  const askReplicaAgain = async (): Promise<void> => {
-    signal?.throwIfAborted();
-    current = others.pop() ?? current;
-    const context = { source: 'replica_retry', signal } as const;
-    return conclude('replica_retry', runQuery(query, current, context, replicaTimeoutMs));
-  };
+  const { retryMs, primaryBudget, signal } = options;
+  const { recovery } = read;
+  const policy = toRetryPolicy(retryMs);
   /** A replica that failed is not asked again: another one is, at once, while there is one. */
   const failOver = async (): Promise<void> => {
-    while (read.cause === 'failure' && others.length > 0) await askReplicaAgain();
-  };
-  const askPrimary = async (): Promise<void> => {
-    signal?.throwIfAborted();
-    const shared = findFlight<Client, T>(options, read.flightsBefore);
-    if (shared === undefined && primaryBudget?.withdraw() === false) return read.reject();
-    read.isCoalesced = shared !== undefined;
-    if (coalesceKey !== undefined) {
-      return conclude('primary', (shared ?? startFlight(query, options)).answer(signal));
-    }
-    return conclude('primary', runQuery(query, primary, { source: 'primary', signal }));
+    while (read.canFailOver) await read.askReplica();
   };
 
-  let policy: RetryPolicy | undefined;
   try {
-    if (read.cause !== undefined) read.recoveringSince = performance.now();
     await failOver();
-    if (read.cause === 'miss') {
-      policy = toRetryPolicy(options.retryMs);
-      for (const delayMs of boundedDelays(policy)) {
+    if (recovery !== undefined && read.hasMissed) {
+      for (const delayMs of boundedDelays(policy, recovery)) {
         // 3. Wait. 4. replica_retry.
-        await afterDelay(delayMs, signal, askReplicaAgain);
+        await afterDelay(delayMs, signal, () => read.askReplica());
         await failOver();
-        if (read.cause !== 'miss') break;
+        if (!read.hasMissed) break;
       }
     }
     // 5. primary.
     primaryBudget?.deposit();
-    if (read.cause !== undefined) await askPrimary();
+    if (read.needsPrimary) await read.askPrimary();
   } catch (error) {
     // The signal aborted between two attempts, or the policy threw. What the query throws is in `read`.
     read.fail(error);
   }
 
-  reportRead(read, options, policy);
-  if (read.attempt.ok) return read.attempt.value;
-  throw read.attempt.error;
+  const report = read.report();
+  if (recovery !== undefined) observe(() => policy.settle?.(report, recovery));
+  reportRead(report, options);
+  const ending = read.end();
+  if (ending.ok) return ending.value;
+  throw ending.error;
 }
 
-function isBypassed<Client>(options: ReplicaFallbackOptions<Client, never>): boolean {
+function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {
   const { primary, transaction, enabled } = options;
   return transaction !== undefined || enabled === false || isTransaction(primary);
 }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { createReplicaFallback } from '../create-replica-fallback.ts';
-import { anyOf, returned, thrown } from '../miss.ts';
+import { anyOf, thrown } from '../miss.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
 import { assertSnapshotsSince, getSnapshotsSince } from './get-snapshots-since.ts';
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
@@ -46,21 +46,15 @@ export function createSnapshotsSince<DB>(
   });
   return async (since, overrides) => {
     assertSnapshotsSince(since);
-    return read(
-      async (db, { source, signal }) => {
-        const page = await getSnapshotsSince(db, since, { signal });
-        if (source === 'primary') pagesOfPrimary.add(page);
-        return page;
-      },
-      { ...overrides, isMiss },
-    );
+    return read((db, { signal }) => getSnapshotsSince(db, since, { signal }), {
+      ...overrides,
+      isMiss,
+    });
   };
 }
 
-/** As complete as they get. */
-const pagesOfPrimary = new WeakSet<SnapshotPage>();
-
+/** The primary's page is as complete as it gets. */
 const isMiss = anyOf<SnapshotPage>(
   thrown(SnapshotNotFoundError),
-  returned((page) => isIncomplete(page) && !pagesOfPrimary.has(page)),
+  (attempt) => attempt.ok && attempt.source !== 'primary' && isIncomplete(attempt.value),
 );

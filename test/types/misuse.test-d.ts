@@ -1,10 +1,13 @@
 import type { Kysely } from 'kysely';
 import {
+  anyOf,
   createPrimaryBudget,
   createReplicaFallback,
   type MissClassifier,
+  noRow,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import { test } from 'vitest';
 
 interface Database {
@@ -51,6 +54,21 @@ test('a classifier of another type does not compile', () => {
   void withReplicaFallback(async () => 'x', { primary, isMiss: ofNumbers });
   // @ts-expect-error nor as an override
   void createReplicaFallback({ primary })(async () => 'x', { isMiss: ofNumbers });
+});
+
+test('a classifier of errors does not compile where attempts are classified, nor the other way round', () => {
+  const query = async () => 'x';
+  // @ts-expect-error it would never match
+  void withReplicaFallback(query, { primary, isMiss: replicaUnavailable });
+  // @ts-expect-error nor would it here
+  void withReplicaFallback(query, { primary, isMiss: anyOf(noRow, replicaUnavailable) });
+  // @ts-expect-error a row is no error
+  void withReplicaFallback(query, { primary, isUnavailable: noRow });
+  void withReplicaFallback(query, { primary, isUnavailable: replicaUnavailable });
+  void withReplicaFallback(query, {
+    primary,
+    isUnavailable: anyOf(replicaUnavailable, (error) => error instanceof RangeError),
+  });
 });
 
 test('a classifier that is async does not compile', () => {

@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { pgTable, text } from 'drizzle-orm/pg-core';
 import { noRows, withReplicaFallback } from 'kysely-replica-fallback';
-import { Pool, type QueryResult } from 'pg';
+import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { expectTypeOf, test } from 'vitest';
 
 test('Drizzle fits, without `.execute()`', () => {
@@ -13,6 +13,9 @@ test('Drizzle fits, without `.execute()`', () => {
     isMiss: noRows,
   });
   expectTypeOf(read).toEqualTypeOf<Promise<{ id: string }[]>>();
+  void primary.transaction((transaction) =>
+    withReplicaFallback((db) => db.select().from(orders), { primary, transaction }),
+  );
 });
 
 test('a pool of pg fits', () => {
@@ -23,6 +26,11 @@ test('a pool of pg fits', () => {
     isMiss: noRows,
   });
   expectTypeOf(read).toEqualTypeOf<Promise<QueryResult<{ id: string }>>>();
+  const transaction = {} as PoolClient;
+  void withReplicaFallback((db) => db.query('select 1'), { primary, transaction });
+  const other = drizzle(primary);
+  // @ts-expect-error the client of another kind
+  void withReplicaFallback((db) => db.query('select 1'), { primary, transaction: other });
 });
 
 /** What Prisma generates: a promise of its own that is not started until somebody waits for it. */
@@ -33,6 +41,10 @@ interface PrismaClient {
   readonly order: {
     findUnique(args: { where: { id: string } }): PrismaPromise<{ id: string } | null>;
   };
+  $connect(): Promise<void>;
+  $transaction<R>(
+    run: (tx: Omit<PrismaClient, '$connect' | '$transaction'>) => Promise<R>,
+  ): Promise<R>;
 }
 
 test('Prisma fits', () => {
@@ -42,6 +54,12 @@ test('Prisma fits', () => {
     replica: primary,
   });
   expectTypeOf(read).toEqualTypeOf<Promise<{ id: string } | null>>();
+  void primary.$transaction((transaction) =>
+    withReplicaFallback((db) => db.order.findUnique({ where: { id: 'o1' } }), {
+      primary,
+      transaction,
+    }),
+  );
 });
 
 test('postgres.js fits, whose client is a function', () => {

@@ -8,6 +8,7 @@ import {
   noRows,
   returned,
   thrown,
+  type TransactionOf,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { Pool } from 'pg';
@@ -145,9 +146,30 @@ test('`transaction` takes a transaction of the same database', () => {
   void withReplicaFallback(async () => 1, { primary, transaction: other });
 });
 
-test('`primary` may be a transaction that is typed as its database', () => {
-  const transaction: Kysely<Database> = {} as Transaction<Database>;
-  void withReplicaFallback(async () => 1, { primary: transaction, replica });
+test('`primary` may be a transaction beside a replica that is none', () => {
+  const transaction = {} as Transaction<Database>;
+  const read = withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
+    primary: transaction,
+    replica: [replica, replica],
+  });
+  expectTypeOf(read).toEqualTypeOf<Promise<{ id: string }[]>>();
+  const typedAsItsDatabase: Kysely<Database> = transaction;
+  void withReplicaFallback(async () => 1, { primary: typedAsItsDatabase, replica });
+});
+
+test('nothing else may be a transaction', () => {
+  const refuse = (transaction: TransactionOf<Kysely<Database>>) =>
+    void withReplicaFallback(async () => 1, { primary, transaction });
+  // @ts-expect-error text
+  refuse('begin');
+  // @ts-expect-error an object with nothing in it
+  refuse({});
+  // @ts-expect-error a promise of one
+  refuse(Promise.resolve({} as Transaction<Database>));
+  // @ts-expect-error another client's pool
+  refuse(new Pool());
+  // @ts-expect-error a function
+  refuse(() => primary);
 });
 
 test('a logger may be the console', () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { metrics } from '@opentelemetry/api';
 import { type AttemptContext, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
@@ -61,7 +62,7 @@ test("recognises Kysely's own transactions", async () => {
 });
 
 function neverAsked(): never {
-  throw new Error('A classifier was asked.');
+  throw new Error('Somebody was asked.');
 }
 
 test.for([
@@ -124,11 +125,35 @@ test('sets no timer in a bypass', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('hands the signal on in a bypass, and leaves the rest to the query', async () => {
-  const signal = AbortSignal.abort();
+test('hands the very signal on in a bypass', async () => {
+  const { signal } = new AbortController();
   const read = withReplicaFallback(async (_db, context) => context.signal, { primary, signal });
 
   expect(await read).toBe(signal);
+});
+
+test.for(bypasses)(
+  'ends with the reason when the signal aborts, although the query goes on, when $why',
+  async ({ options }) => {
+    const controller = new AbortController();
+    const read = withReplicaFallback(() => new Promise(() => {}), {
+      ...options,
+      signal: controller.signal,
+    });
+
+    controller.abort('out of time');
+
+    await expect(read).rejects.toBe('out of time');
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  },
+);
+
+test('runs no query in a bypass when the signal aborted before', async () => {
+  const signal = AbortSignal.abort('out of time');
+
+  const read = withReplicaFallback<object, never>(neverAsked, { primary, signal });
+
+  await expect(read).rejects.toBe('out of time');
 });
 
 test('takes two equal clients for two, because only identity is compared', async () => {

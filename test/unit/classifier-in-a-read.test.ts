@@ -13,7 +13,7 @@ import {
   throws,
 } from '../support/scripted-clients.ts';
 
-test('asks the classifier once about each attempt, with its value or its error', async () => {
+test('asks the classifier once about each attempt, with its value or its error, and who was asked', async () => {
   const notFound = new Error('not found');
   const seen: Attempt<unknown>[] = [];
   const isMiss = (attempt: Attempt<unknown>) => {
@@ -26,9 +26,9 @@ test('asks the classifier once about each attempt, with its value or its error',
   await withReplicaFallback(query, { ...clients, isMiss, retryMs: AT_ONCE });
 
   expect(seen).toEqual([
-    { ok: false, error: notFound },
-    { ok: true, value: undefined },
-    { ok: true, value: ROW },
+    { ok: false, error: notFound, source: 'replica' },
+    { ok: true, value: undefined, source: 'replica_retry' },
+    { ok: true, value: ROW, source: 'primary' },
   ]);
   expect(seen[0]).toHaveProperty('error', notFound);
   expect(seen[2]).toHaveProperty('value', ROW);
@@ -69,3 +69,16 @@ test('falls back, by default, when Kysely finds no row to take', async () => {
   await expect(read).rejects.toThrow('no result');
   expect(clients).toEqual([replica, replica, primary]);
 });
+
+test.for(['isMiss', 'isUnavailable'])(
+  'rejects when `%s` is async, because a promise would be a yes to everything',
+  async (option) => {
+    const { query, asked, clients } = scriptClients({ replica: [throws(new Error('down'))] });
+    const isAsync = (async () => false) as never;
+
+    const read = withReplicaFallback(query, { ...clients, [option]: isAsync });
+
+    await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option });
+    expect(asked).toEqual(['replica as replica']);
+  },
+);

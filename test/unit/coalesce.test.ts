@@ -211,6 +211,37 @@ test("one read's abort leaves the others alone", async () => {
   }
 });
 
+test.for(['AbortError', 'TimeoutError'])(
+  "asks again when the shared query ended with the %s of another read's request",
+  async (name) => {
+    const { read, flights } = startService();
+    const [starter, second, third] = [read('o1'), read('o1'), read('o1')];
+    await spill(starter, second, third);
+    const abort = new DOMException('That request is over.', name);
+
+    flights[0]?.reject(abort);
+    await setImmediate();
+    expect(flights).toHaveLength(2);
+    flights[1]?.resolve(ROW);
+
+    await expect(starter.answer).rejects.toBe(abort);
+    expect(await answersOf(second, third)).toEqual([ROW, ROW]);
+  },
+);
+
+test('ends with its own abort, and asks nobody again, while the shared query goes on', async () => {
+  const { read, flights } = startService();
+  const joining = new AbortController();
+  const starter = read('o1');
+  const joiner = read('o1', { signal: joining.signal });
+  await spill(starter, joiner);
+
+  joining.abort(new DOMException('Out of time.', 'TimeoutError'));
+
+  await expect(joiner.answer).rejects.toBe(joining.signal.reason);
+  expect(flights).toHaveLength(1);
+});
+
 test('a query that nobody waits for any more is aborted', async () => {
   const { read, flights } = startService();
   const [one, two] = [new AbortController(), new AbortController()];

@@ -76,6 +76,71 @@ test('rejects a bad override without running the query', async () => {
   expect(asked).toEqual([]);
 });
 
+test.for([null, 5, 'fast'])('rejects %o for the overrides', async (bad) => {
+  const { query, asked, clients } = scriptClients({});
+  const read = createReplicaFallback(clients);
+
+  await expect(read(query, bad as never)).rejects.toMatchObject({ option: 'options', given: bad });
+  expect(asked).toEqual([]);
+});
+
+test('rejects with what a getter of the options throws', async () => {
+  const broken = new Error('The configuration is broken.');
+  const { query, clients } = scriptClients({});
+  const options = {
+    ...clients,
+    get enabled(): boolean {
+      throw broken;
+    },
+  };
+
+  await expect(withReplicaFallback(query, options)).rejects.toBe(broken);
+  await expect(createReplicaFallback(clients)(query, options)).rejects.toBe(broken);
+});
+
+async function nameOf(db: { name: string }): Promise<string> {
+  return db.name;
+}
+
+test('obeys options that come from a class', async () => {
+  class Settings {
+    readonly #clients;
+    constructor(clients: { primary: { name: string }; replica: { name: string } }) {
+      this.#clients = clients;
+    }
+    get primary() {
+      return this.#clients.primary;
+    }
+    get replica() {
+      return this.#clients.replica;
+    }
+    get enabled() {
+      return false;
+    }
+  }
+  const clients = { primary: { name: 'primary' }, replica: { name: 'replica' } };
+  const settings = new Settings(clients);
+  expect(await withReplicaFallback(nameOf, settings)).toBe('primary');
+  expect(await createReplicaFallback(settings)(nameOf)).toBe('primary');
+  expect(await createReplicaFallback(clients)(nameOf, settings)).toBe('primary');
+});
+
+test('reads each option once', async () => {
+  const { query, clients } = scriptClients({ replica: [gives(ROW), gives(ROW)] });
+  const reads: string[] = [];
+  const options = new Proxy(clients, {
+    get(target, name, receiver) {
+      reads.push(String(name));
+      return Reflect.get(target, name, receiver);
+    },
+  });
+
+  await createReplicaFallback(clients)(query, options);
+
+  expect(reads).toContain('retryMs');
+  expect(reads).toHaveLength(new Set(reads).size);
+});
+
 test('rejects a query that is not a function', async () => {
   const read = createReplicaFallback({ primary: {} });
 

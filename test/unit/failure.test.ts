@@ -125,6 +125,22 @@ test('tells a failure from a miss', async () => {
   ]);
 });
 
+test('counts a miss that a failure follows as both', async () => {
+  const { query, clients } = scriptClients({
+    replica: [misses, throws(down)],
+    primary: [gives(ROW)],
+  });
+  const { meter, collect } = inMemoryMetrics();
+
+  await withReplicaFallback(query, { ...clients, isUnavailable, meter, retryMs: AT_ONCE });
+
+  const metrics = await collect();
+  expect(metrics['replica_fallback.replica_miss']?.points).toEqual([[{ outcome: 'primary' }, 1]]);
+  expect(metrics['replica_fallback.replica_failure']?.points).toEqual([
+    [{ outcome: 'primary' }, 1],
+  ]);
+});
+
 test.for(['down', null, {}])('refuses %o for `isUnavailable`', async (isBad) => {
   const { query, clients } = scriptClients({});
   const options = { ...clients, isUnavailable: isBad as never };

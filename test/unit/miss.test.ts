@@ -11,8 +11,9 @@ import {
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
 
-const value = <T>(given: T): Attempt<T> => ({ ok: true, value: given });
-const error = (given: unknown): Attempt<never> => ({ ok: false, error: given });
+const source = 'replica';
+const value = <T>(given: T): Attempt<T> => ({ ok: true, value: given, source });
+const error = (given: unknown): Attempt<never> => ({ ok: false, error: given, source });
 
 const db = dummyKysely();
 const noResultError = await db
@@ -80,7 +81,7 @@ test.for<Row>([
   ['thrown', 'an error that is returned', thrown(NotFoundError), value(new NotFoundError())],
   ['thrown', 'a value, whatever its predicate says,', thrown(() => true), value(undefined)],
   ['thrown', 'an error that its predicate leaves', thrown(() => false), error(new Error('other'))],
-  ['anyOf', 'anything, when given no classifiers,', anyOf(), value(undefined)],
+  ['anyOf', 'anything, when given no classifiers,', anyOf<unknown>(), value(undefined)],
 ])('%s does not take %s for a miss', ([_name, _what, isMiss, attempt]) => {
   expect(isMiss(attempt)).toBe(false);
 });

@@ -31,7 +31,7 @@ test.for([
   ...mistakes('transaction', 'a transaction', [null, 5, true]),
   ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
   ...mistakes('isMiss', 'a function', [null, true, {}]),
-  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop]),
+  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }]),
   ...mistakes('operation', 'a string that is not empty', [null, '', 5]),
   ...mistakes('missCounter', 'a string that is not empty', [null, '', {}]),
   ...mistakes('meter', 'an OpenTelemetry Meter', [null, {}, { createCounter: noop }, noop]),

@@ -4,6 +4,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
 import {
+  gives,
+  misses,
   type Script,
   scriptClients,
   scriptNthAttempt,
@@ -23,11 +25,16 @@ async function reportsOf(script: Script, options: object = {}): Promise<readonly
   return reports;
 }
 
+/** What a report says of a recovery that began with a miss. */
+const recovery = (count: number, durationMs = 80) => ({
+  recovery: { cause: 'miss', misses: count, failures: 0, durationMs },
+});
+
 test.for([
   { outcome: 'replica', attempts: 1, durationMs: 0 },
-  { outcome: 'replica_retry', attempts: 2, durationMs: 80 },
-  { outcome: 'primary', attempts: 3, durationMs: 80 },
-  { outcome: 'not_found', attempts: 3, durationMs: 80 },
+  { outcome: 'replica_retry', attempts: 2, durationMs: 80, ...recovery(1) },
+  { outcome: 'primary', attempts: 3, durationMs: 80, ...recovery(2) },
+  { outcome: 'not_found', attempts: 3, durationMs: 80, ...recovery(2) },
 ] as const)('reports $outcome, and no error, once', async (expected) => {
   const operation = 'order_by_id';
 
@@ -38,8 +45,8 @@ test.for([
 
 test.for([
   { failedDuring: 'replica', attempts: 1, durationMs: 0 },
-  { failedDuring: 'replica_retry', attempts: 2, durationMs: 80 },
-  { failedDuring: 'primary', attempts: 3, durationMs: 80 },
+  { failedDuring: 'replica_retry', attempts: 2, durationMs: 80, ...recovery(1) },
+  { failedDuring: 'primary', attempts: 3, durationMs: 80, ...recovery(2) },
 ])('reports an error of $failedDuring, with the very error, once', async (expected) => {
   const reports = await reportsOf(scriptNthAttempt(expected.attempts, throws(REPLICA_ERROR)));
 
@@ -63,6 +70,7 @@ test('reports not_found, and the error, when the primary throws to say so', asyn
       outcome: 'not_found',
       attempts: 3,
       durationMs: 80,
+      ...recovery(2),
       failedDuring: 'primary',
       error: REPLICA_ERROR,
     },
@@ -88,6 +96,7 @@ test('reports the attempt before the wait when the signal aborts in the wait', a
       outcome: 'error',
       attempts: 1,
       durationMs: 20,
+      ...recovery(1, 20),
       failedDuring: 'replica',
       error: 'no longer needed',
     },
@@ -109,6 +118,43 @@ test.for(['replica', 'primary', 'error'] as const)(
     expect(order).toEqual(['report', 'settled']);
   },
 );
+
+test('counts the misses and the failures of a recovery, and says which began it', async () => {
+  const down = new Error('The replica is down.');
+  const isUnavailable = (error: unknown) => error === down;
+  const primary = [gives(ROW)];
+
+  const [missFirst] = await reportsOf(
+    { replica: [misses, throws(down)], primary },
+    { isUnavailable },
+  );
+  const [failureOnly] = await reportsOf({ replica: [throws(down)], primary }, { isUnavailable });
+
+  expect(missFirst).toMatchObject({
+    recovery: { cause: 'miss', misses: 1, failures: 1, durationMs: 80 },
+    replicaError: down,
+  });
+  expect(failureOnly).toMatchObject({
+    recovery: { cause: 'failure', misses: 0, failures: 1, durationMs: 0 },
+  });
+});
+
+test('times the recovery from the end of the first attempt', async () => {
+  const [report] = await reportsOf({ replica: [slowly(30, undefined), gives(ROW)] });
+
+  expect(report).toMatchObject({ durationMs: 110, recovery: { durationMs: 80 } });
+});
+
+/** As a test does that fakes the timers anew. */
+async function setTheClockBack(): Promise<undefined> {
+  vi.useFakeTimers();
+}
+
+test('never tells of a negative duration, although the clock was set back', async () => {
+  const [report] = await reportsOf({ replica: [setTheClockBack, gives(ROW)] });
+
+  expect(report?.durationMs).toBeGreaterThanOrEqual(0);
+});
 
 test('counts the time of the attempts into the duration', async () => {
   const [report] = await reportsOf({ replica: [slowly(30, ROW)] });

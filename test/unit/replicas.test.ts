@@ -55,6 +55,33 @@ test('asks every other replica, each once and without a wait, while they fail', 
   expect(asked.slice(3)).toEqual(['primary']);
 });
 
+test('asks a replica that failed only once, although it stands in the list twice', async () => {
+  const [a, b] = replicas;
+  for (let i = 0; i < 20; i++) {
+    const asked: string[] = [];
+    await withReplicaFallback(
+      async (db, { source }) => {
+        asked.push(db.name);
+        if (source !== 'primary') throw down;
+        return db;
+      },
+      { primary, replica: [a!, a!, b!], isUnavailable },
+    );
+    expect(asked.toSorted()).toEqual(['a', 'b', 'primary']);
+  }
+});
+
+test('starts twice as often on a replica that stands in the list twice', async () => {
+  const [a, b] = replicas;
+  const read = createReplicaFallback({ primary, replica: [a!, a!, b!] });
+  let onA = 0;
+
+  for (let i = 0; i < 3000; i++) if ((await read(async (db) => db)) === a) onA++;
+
+  // Within six standard deviations of 2,000.
+  expect(Math.abs(onA - 2000)).toBeLessThan(155);
+});
+
 test('waits for the replica that missed, and not for the one that failed', async () => {
   const asked: string[] = [];
   const read = withReplicaFallback(
@@ -111,6 +138,6 @@ test('names the entry of the list that is no client', () => {
   const replica = [{ name: 'a' }, 'postgres://' as never];
 
   expect(() => createReplicaFallback({ primary, replica })).toThrow(
-    'Expected `replica[1]` to be a database client, got "postgres://".',
+    'Expected `replica[1]` to be a database client, got a string.',
   );
 });

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { type RetryMs, toRetryPolicy } from '../../src/retry-policy.ts';
+import { type Recovery, type RetryMs, toRetryPolicy } from '../../src/retry-policy.ts';
 
+const RECOVERY: Recovery = { operation: undefined, cause: 'miss' };
 const ALMOST_1 = 1 - Number.EPSILON;
 
 function delaysOf(retryMs: RetryMs | undefined, random?: () => number): number[] {
-  return [...toRetryPolicy(retryMs, random).delays()];
+  return [...toRetryPolicy(retryMs, random).delays(RECOVERY)];
 }
 
 test.for([
@@ -30,7 +31,7 @@ test('draws a delay for each recovery anew', () => {
   const draws = [0, 0.5];
   const policy = toRetryPolicy({ min: 50, max: 200 }, () => draws.shift()!);
 
-  expect([...policy.delays(), ...policy.delays()]).toEqual([50, 125]);
+  expect([...policy.delays(RECOVERY), ...policy.delays(RECOVERY)]).toEqual([50, 125]);
 });
 
 test('spreads 10,000 delays evenly over the bounds, and none beyond them', () => {

@@ -1,10 +1,15 @@
 import { diag } from '@opentelemetry/api';
-import { type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
+import {
+  type ReadReport,
+  type Recovery,
+  type RetryPolicy,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
 import { expect, onTestFinished, test } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
-import { AT_ONCE, misses, scriptClients, throws } from '../support/scripted-clients.ts';
+import { AT_ONCE, gives, misses, scriptClients, throws } from '../support/scripted-clients.ts';
 
 function settlingPolicy() {
   const settled: ReadReport[] = [];
@@ -42,6 +47,50 @@ test.for([
     expect(settled).toEqual([]);
   },
 );
+
+test('tells the policy of a recovery from a failure, for which it was asked no delays', async () => {
+  const { policy, settled } = settlingPolicy();
+  const { query, clients } = scriptClients({
+    replica: [throws(REPLICA_ERROR)],
+    primary: [gives(ROW)],
+  });
+  await withReplicaFallback(query, {
+    ...clients,
+    isUnavailable: () => true,
+    retryMs: {
+      ...policy,
+      delays: () => expect.unreachable('The policy was asked for delays.'),
+    },
+  });
+
+  expect(settled).toMatchObject([{ outcome: 'primary', recovery: { cause: 'failure' } }]);
+});
+
+test('gives `settle` the very object that it gave `delays`, also when recoveries overlap', async () => {
+  const begun: Recovery[] = [];
+  const ended: Recovery[] = [];
+  const retryMs: RetryPolicy = {
+    delays(recovery) {
+      begun.push(recovery);
+      return [begun.length === 1 ? 20 : 0];
+    },
+    settle: (_report, recovery) => void ended.push(recovery),
+  };
+  const read = (operation: string) => {
+    const { query, clients } = scriptClients(SCRIPTS.replica_retry);
+    return withReplicaFallback(query, { ...clients, operation, retryMs });
+  };
+
+  await Promise.all([read('slow'), read('fast')]);
+
+  expect(begun).toEqual([
+    { operation: 'slow', cause: 'miss' },
+    { operation: 'fast', cause: 'miss' },
+  ]);
+  expect(ended).toHaveLength(2);
+  expect(ended[0]).toBe(begun[1]);
+  expect(ended[1]).toBe(begun[0]);
+});
 
 test('tells the policy of an error that its own delays threw', async () => {
   const error = new Error('The policy is broken.');

@@ -1,7 +1,9 @@
+import { diag } from '@opentelemetry/api';
 import { InvalidOptionError, type RetryPolicy, withReplicaFallback } from 'kysely-replica-fallback';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
-import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
+import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
+import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { gives, misses, scriptClients, throws } from '../support/scripted-clients.ts';
 
 const RETRY = 'replica as replica_retry';
@@ -131,4 +133,23 @@ test("rethrows the policy's own error object when it throws, and asks nobody aft
 
   await expect(read).rejects.toBe(error);
   expect(asked).toHaveLength(1);
+});
+
+test('keeps the answer when the policy throws while it is closed, and tells the diagnostics', async () => {
+  const errors = recordDiagnostics();
+  onTestFinished(() => diag.disable());
+  const error = new Error('The policy is broken.');
+  const retryMs: RetryPolicy = {
+    *delays() {
+      try {
+        yield 0;
+      } finally {
+        throw error; // oxlint-disable-line no-unsafe-finally
+      }
+    },
+  };
+  const { query, clients } = scriptClients(SCRIPTS.replica_retry);
+
+  expect(await withReplicaFallback(query, { ...clients, retryMs })).toBe(ROW);
+  expect(errors).toEqual([[expect.any(String), error]]);
 });

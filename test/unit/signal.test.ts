@@ -33,8 +33,14 @@ test.for([
 
     await expect(read).rejects.toBe(reason);
     expect(asked).toEqual([]);
-    expect(reports).toMatchObject([
-      { outcome: 'error', attempts: 0, failedDuring: 'replica', error: reason },
+    expect(reports).toStrictEqual([
+      {
+        operation: undefined,
+        outcome: 'error',
+        attempts: 0,
+        durationMs: expect.any(Number),
+        error: reason,
+      },
     ]);
   },
 );

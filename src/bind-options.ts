@@ -1,0 +1,150 @@
+import { InvalidOptionError, kindOf } from './errors.ts';
+import { isObject } from './is-object.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
+import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
+
+type UncheckedOptions<Client, T> = {
+  readonly [Name in keyof Required<ReplicaFallbackOptions<Client, T>>]:
+    | ReplicaFallbackOptions<Client, T>[Name]
+    | undefined;
+};
+
+/** Options that have been read and checked, all of one shape, so that the engine finds each of them at once. */
+export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
+  readonly primary: Client;
+  /** Has what the query needs of the client. */
+  readonly transaction: Client | undefined;
+};
+
+/**
+ * Reads each option once, wherever the object has it from, and takes the default for one that is `undefined`.
+ *
+ * @throws InvalidOptionError for the first option that is not valid
+ */
+export function bindOptions<Client, T>(
+  options: Partial<ReplicaFallbackOptions<Client, T>>,
+  defaults: Partial<ReplicaFallbackOptions<Client, T>> = {},
+): BoundOptions<Client, T> {
+  assertObject('options', 'an object', options);
+  const {
+    primary = defaults.primary,
+    replica = defaults.replica,
+    transaction = defaults.transaction,
+    enabled = defaults.enabled,
+    isMiss = defaults.isMiss,
+    isUnavailable = defaults.isUnavailable,
+    replicaTimeoutMs = defaults.replicaTimeoutMs,
+    retryMs = defaults.retryMs,
+    primaryBudget = defaults.primaryBudget,
+    coalesceKey = defaults.coalesceKey,
+    signal = defaults.signal,
+    operation = defaults.operation,
+    meter = defaults.meter,
+    missCounter = defaults.missCounter,
+    logger = defaults.logger,
+    onOutcome = defaults.onOutcome,
+  } = options;
+  const bound: UncheckedOptions<Client, T> = {
+    primary,
+    replica,
+    transaction,
+    enabled,
+    isMiss,
+    isUnavailable,
+    replicaTimeoutMs,
+    retryMs,
+    primaryBudget,
+    coalesceKey,
+    signal,
+    operation,
+    meter,
+    missCounter,
+    logger,
+    onOutcome,
+  };
+  assertOptions(bound);
+  return bound;
+}
+
+function assertOptions<Client, T>(
+  options: UncheckedOptions<Client, T>,
+): asserts options is BoundOptions<Client, T> {
+  const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
+    options;
+  assertClient('primary', primary);
+  if (replica !== undefined) assertReplica(replica);
+  if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
+  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
+  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
+  if (retryMs !== undefined) assertRetryMs(retryMs);
+  if (signal !== undefined) {
+    assertMethods('signal', 'an AbortSignal', signal, 'addEventListener', 'throwIfAborted');
+  }
+  assertBounds(options);
+  assertTelemetry(options);
+}
+
+function assertReplica(replica: unknown): void {
+  assertClient('replica', replica);
+  if (!Array.isArray(replica)) return;
+  for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
+}
+
+function assertBounds(options: UncheckedOptions<unknown, never>): void {
+  const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
+  if (replicaTimeoutMs !== undefined) {
+    const isValid = isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0;
+    assert(isValid, 'replicaTimeoutMs', A_TIME_LIMIT, replicaTimeoutMs);
+  }
+  if (primaryBudget !== undefined) {
+    assertMethods('primaryBudget', A_BUDGET, primaryBudget, 'deposit', 'withdraw');
+  }
+  if (coalesceKey !== undefined) {
+    assertName('coalesceKey', coalesceKey);
+    assert(operation !== undefined, 'operation', 'given, as `coalesceKey` is', operation);
+  }
+}
+
+function assertTelemetry(options: UncheckedOptions<unknown, never>): void {
+  const { operation, meter, missCounter, logger, onOutcome } = options;
+  if (operation !== undefined) assertName('operation', operation);
+  if (missCounter !== undefined) assertName('missCounter', missCounter);
+  if (meter !== undefined) {
+    assertMethods('meter', 'an OpenTelemetry Meter', meter, 'createCounter', 'createHistogram');
+  }
+  if (logger !== undefined) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
+  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
+}
+
+const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
+const A_BUDGET = 'a budget, by `createPrimaryBudget()`';
+const A_LOGGER = 'an object with the methods `warn` and `error`';
+
+function assert(valid: boolean, option: string, expected: string, given: unknown): void {
+  if (!valid) throw new InvalidOptionError(option, expected, given);
+}
+
+function assertObject(option: string, expected: string, given: unknown): void {
+  if (!isObject(given)) throw new InvalidOptionError(option, expected, given, kindOf(given));
+}
+
+function assertFunction(option: string, given: unknown): void {
+  if (typeof given === 'function') return;
+  throw new InvalidOptionError(option, 'a function', given, kindOf(given));
+}
+
+function assertMethods(option: string, expected: string, given: object, ...names: string[]): void {
+  assertObject(option, expected, given);
+  const hasAll = names.every((name) => typeof Reflect.get(given, name) === 'function');
+  assert(hasAll, option, expected, given);
+}
+
+function assertName(option: string, given: unknown): void {
+  assert(typeof given === 'string' && given !== '', option, 'a string that is not empty', given);
+}
+
+/** Clients are objects, or functions with properties, as postgres.js has them. */
+function assertClient(option: string, given: unknown, expected = 'a database client'): void {
+  if (typeof given !== 'function') assertObject(option, expected, given);
+}

@@ -1,0 +1,82 @@
+import type { AttemptContext, ReplicaQuery } from './attempt.ts';
+import { InvalidOptionError, kindOf, ReplicaTimeoutError } from './errors.ts';
+
+/** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
+export function runQuery<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  db: Client,
+  context: AttemptContext,
+  timeoutMs?: number,
+): Promise<T> {
+  if (timeoutMs !== undefined) return runWithin(timeoutMs, query, db, context);
+  const answer = startQuery(query, db, context);
+  return context.signal === undefined ? answer : untilAborted(answer, context.signal);
+}
+
+/**
+ * When the time is up, the attempt's own signal aborts, too, so that a query which takes it stops. A timer that is late
+ * tells of a pause of this process, not of the replica, whose answer may be in the socket: `setImmediate` lets it in first.
+ * https://nodejs.org/en/learn/asynchronous-work/event-loop-timers-and-nexttick
+ */
+function runWithin<Client, T>(
+  timeoutMs: number,
+  query: ReplicaQuery<Client, T>,
+  db: Client,
+  { source, signal }: AttemptContext,
+): Promise<T> {
+  const end = new AbortController();
+  const abort = () => end.abort(signal?.reason);
+  const timeOut = () => end.abort(new ReplicaTimeoutError(timeoutMs));
+  const dueAt = performance.now() + timeoutMs;
+  let afterInput: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    if (performance.now() - dueAt < 1) timeOut();
+    else afterInput = setImmediate(timeOut);
+  }, timeoutMs);
+  signal?.addEventListener('abort', abort, { once: true });
+  return runQuery(query, db, { source, signal: end.signal }).finally(() => {
+    clearTimeout(timer);
+    clearImmediate(afterInput);
+    signal?.removeEventListener('abort', abort);
+  });
+}
+
+/** Starts the query. What it throws at once comes out like what it rejects with. */
+function startQuery<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  db: Client,
+  context: AttemptContext,
+): Promise<T> {
+  try {
+    if (typeof query !== 'function') throw notExecutable(query);
+    const answer = query(db, context);
+    if (typeof answer?.then === 'function') return answer;
+    throw notExecutable(answer);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The value, unless it is a query builder: then an async query forgot to execute what it returned. */
+export function executed<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && 'toOperationNode' in value) {
+    throw notExecutable(value);
+  }
+  return value;
+}
+
+function notExecutable(given: unknown): InvalidOptionError {
+  const expected = 'a function that returns a promise, by `.execute()` or the like';
+  return new InvalidOptionError('query', expected, given, kindOf(given));
+}
+
+/** The promise, or a rejection with the signal's reason, whichever is first. Leaves no listener behind. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    // A signal that the query aborted while it started fires no more.
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

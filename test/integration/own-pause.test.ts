@@ -1,0 +1,42 @@
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { type Kysely, sql } from 'kysely';
+import { createReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { expect, test } from 'vitest';
+import { connect } from '../support/connect.ts';
+
+const READS = 40;
+
+function nap(db: Kysely<unknown>): Promise<unknown> {
+  return sql`select pg_sleep(0.2)`.execute(db);
+}
+
+/** What a long garbage collection, or a large `JSON.parse`, does to everything else in the process. */
+function pauseThisProcess(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test('a pause of the own process that outlasts `replicaTimeoutMs` is no failure of the replica', async () => {
+  await using cluster = await startReplicationCluster();
+  const primary = connect(cluster.primary.connectionString);
+  const replica = connect(cluster.replicas[0].connectionString, { max: READS });
+  const { outcomes, onOutcome } = recordReads();
+  const read = createReplicaFallback({
+    primary: primary.db,
+    replica: replica.db,
+    replicaTimeoutMs: 500,
+    onOutcome,
+  });
+  const times = Array.from({ length: READS });
+  await Promise.all(times.map(() => nap(replica.db))); // Now there is a connection for each.
+
+  const reads = times.map(() => read(nap));
+  await setTimeout(100);
+  await setImmediate(); // Its callbacks are followed by the timers, and only then by what has arrived.
+  pauseThisProcess(600);
+  await Promise.all(reads);
+
+  expect(outcomes).toEqual(Array(READS).fill('replica'));
+  expect(primary.queries).toEqual([]);
+  await Promise.all([primary.end(), replica.end()]);
+});

@@ -1,0 +1,83 @@
+import { format, inspect } from 'node:util';
+import {
+  createPrimaryBudget,
+  createReplicaFallback,
+  returned,
+  withReplicaFallback,
+} from 'kysely-replica-fallback';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+
+const SECRET = 'hunter2';
+const CONNECTION_STRING = `postgres://service:${SECRET}@db.example/orders`;
+
+/** All that a service may print of an error. */
+function printed(error: unknown): string {
+  const lines: string[] = [];
+  pino({}, { write: (line: string) => void lines.push(line) }).error(error, 'A read failed.');
+  return [
+    format('%s %o %O', error, error, error),
+    inspect(error, { depth: Infinity, showHidden: true }),
+    JSON.stringify(error),
+    ...lines,
+  ].join('\n');
+}
+
+test.for(['primary', 'replica', 'transaction', 'meter', 'logger', 'signal', 'isMiss', 'onOutcome'])(
+  'prints nothing of a string that was given as `%s`',
+  async (option) => {
+    const options = { primary: {}, replica: {}, [option]: CONNECTION_STRING } as never;
+
+    const error: unknown = await withReplicaFallback(async () => 1, options).catch((e) => e);
+
+    expect(error).toMatchObject({ option, given: CONNECTION_STRING });
+    expect(printed(error)).toContain(`Expected \`${option}\` to be`);
+    expect(printed(error)).not.toContain(SECRET);
+  },
+);
+
+test.for([
+  { what: 'an object', given: { connectionString: CONNECTION_STRING } },
+  { what: 'a list', given: [CONNECTION_STRING] },
+])('prints nothing of what is in $what that was given instead of a budget', ({ given }) => {
+  let error: unknown;
+  try {
+    createReplicaFallback({ primary: {}, primaryBudget: given as never });
+  } catch (thrown) {
+    error = thrown;
+  }
+
+  expect(error).toMatchObject({ option: 'primaryBudget', given });
+  expect(printed(error)).not.toContain(SECRET);
+});
+
+test('prints nothing of a query that is text', async () => {
+  const query = `select * from users where password = '${SECRET}'`;
+
+  const error: unknown = await withReplicaFallback(query as never, { primary: {} }).catch((e) => e);
+
+  expect(error).toMatchObject({ option: 'query' });
+  expect(printed(error)).not.toContain(SECRET);
+});
+
+test.for([
+  { what: 'the row that was a miss', answer: async () => ({ id: 1, token: SECRET }) },
+  {
+    what: 'the error that was a miss',
+    answer: async () => Promise.reject(Object.assign(new Error('no result'), { node: SECRET })),
+  },
+])('prints nothing of $what when the budget rejects the read', async ({ answer }) => {
+  const error: unknown = await withReplicaFallback<object, unknown>(answer, {
+    primary: {},
+    replica: {},
+    isMiss: (attempt) => !attempt.ok || returned(() => true)(attempt),
+    retryMs: 0,
+    primaryBudget: createPrimaryBudget({ ratio: 0, minPerSecond: 0 }),
+  }).catch((e: unknown) => e);
+
+  expect(error).toMatchObject({ name: 'PrimaryBudgetExceededError' });
+  expect(
+    JSON.stringify((error as { attempt: { value?: unknown; error?: unknown } }).attempt),
+  ).toContain('replica');
+  expect(printed(error)).not.toContain(SECRET);
+});
