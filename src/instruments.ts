@@ -108,7 +108,7 @@ export function addRecoveryEvent(attributes: RecoveryAttributes): void {
 }
 
 /**
- * Runs something that watches a read, so that nothing it does can break the read. What it throws, or rejects with,
+ * Runs something that only watches, so that nothing it does can break what it watches. What it throws, or rejects with,
  * goes to OpenTelemetry's own diagnostics, where exporters report their troubles too.
  */
 export function observe(observer: () => unknown): void {
@@ -122,7 +122,7 @@ export function observe(observer: () => unknown): void {
 
 function reportObserverError(error: unknown): void {
   try {
-    diag.error(`${SCOPE.name}: an observer of a read threw`, error);
+    diag.error(`${SCOPE.name}: an observer threw`, error);
   } catch {
     // The diagnostics are an observer too, and the last one that could be told.
   }

@@ -1,16 +1,17 @@
 import type { Pool, PoolClient } from 'pg';
+import { observe } from '../instruments.ts';
 
-/** What is told of an error that no query rejects with. */
+/** Hears of an error that no query rejects with. */
 export type ConnectionErrorListener = (error: Error) => void;
 
 /**
- * Lets a process survive a server that goes away under its connections. Without it, a standby that is restarted ends
- * every service that is reading from it: pg emits `error` on a client that is checked out, pg-pool listens to idle
- * ones only, and an `error` event that nobody listens to is an uncaught exception. So it is on the client over which
- * Kysely cancels a query, as `inflightQueryAbortStrategy` says. The query that was running rejects all the same. To be
- * called once for each pool, before it is used.
+ * Keeps a lost connection from crashing the process. pg emits `error` on the client of a lost connection, and pg-pool
+ * listens to idle clients only: on a client that is in use, or the one that Kysely cancels a query with
+ * (`inflightQueryAbortStrategy`), the event has no listener, which crashes the process. With this attached, only the
+ * affected queries fail. Call it once for each pool, before the pool is used.
  *
- * @param onError - hears of each such error, for a log. Default is that nobody does.
+ * @param onError - called for each such error, for a log. If it throws or rejects, the error goes to OpenTelemetry's
+ * `diag`. Default is to ignore them.
  *
  * @example
  * ```ts
@@ -18,22 +19,24 @@ export type ConnectionErrorListener = (error: Error) => void;
  * import { Pool } from 'pg';
  *
  * const pool = new Pool({ connectionString: process.env.REPLICA_DATABASE_URL });
- * surviveConnectionErrors(pool, (error) => log.warn('A connection was lost', { error }));
+ * surviveConnectionErrors(pool, (error) => console.warn('A connection was lost.', error));
  * ```
  */
 export function surviveConnectionErrors(
   pool: Pick<Pool, 'on'>,
   onError: ConnectionErrorListener = () => {},
 ): void {
+  // What a listener throws would come out of pg, in the middle of its own clearing up.
+  const tell = (error: Error) => observe(() => onError(error));
   const listenedTo = new WeakSet<PoolClient>();
   const listen = (client: PoolClient): void => {
     if (listenedTo.has(client)) return;
     listenedTo.add(client);
-    client.on('error', onError);
+    client.on('error', tell);
   };
   // pg-pool passes on what an idle client emits, which its own listener has heard already.
   pool.on('error', (error, client) => {
-    if (!listenedTo.has(client)) onError(error);
+    if (!listenedTo.has(client)) tell(error);
   });
   pool.on('connect', listen);
   pool.on('acquire', listen); // those that were connected before

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { diag } from '@opentelemetry/api';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { Client, type ClientConfig, Pool } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 let cluster: ReplicationCluster;
@@ -120,6 +122,29 @@ test('tells of a connection that was idle before it was called', async () => {
   await restart.end();
 
   await expect.poll(() => told.length).toBe(1);
+});
+
+function throwIt(error: Error): never {
+  throw error;
+}
+
+test.for([
+  { how: 'throws', listener: throwIt },
+  { how: 'rejects', listener: async (error: Error) => throwIt(error) },
+])('survives a listener that $how, and tells the diagnostics', async ({ listener }) => {
+  const diagnostics = recordDiagnostics();
+  onTestFinished(() => diag.disable());
+  const pool = new Pool({ connectionString: cluster.replicas[0].connectionString, max: 1 });
+  surviveConnectionErrors(pool, listener);
+  await using db = new Kysely({ dialect: new PostgresDialect({ pool }) });
+  await sql`select 1`.execute(db);
+  const running = sql`select pg_sleep(60)`.execute(db).catch((error: unknown) => error);
+
+  await restart.end();
+
+  expect(await running).toBeInstanceOf(Error);
+  await expect.poll(() => diagnostics.length).toBeGreaterThan(0);
+  expect((await sql`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
 });
 
 test('tells of a connection over which Kysely was to cancel a query', async () => {
