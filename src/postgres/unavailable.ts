@@ -1,5 +1,5 @@
-import type { ErrorClassifier } from '../miss.ts';
-import { anyOf } from '../miss.ts';
+import { isObject } from '../is-object.ts';
+import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
  * The standby cancelled the query, because it kept WAL from being replayed: what the query still needed had been
@@ -16,7 +16,17 @@ export const recoveryConflict: ErrorClassifier = some(
 
 /**
  * There is no connection, or no longer: refused, reset, unreachable, terminated, timed out while connecting, or the server
- * is starting up or shutting down. Not a query that was cancelled, whether by a user or by a time-out (57014).
+ * is starting up, shutting down or has no connection left. Not a query that was cancelled, whether by a user or by a
+ * timeout (57014).
+ *
+ * @example
+ * ```ts
+ * import { anyOf, createReplicaFallback } from 'kysely-replica-fallback';
+ * import { connectionLost, recoveryConflict } from 'kysely-replica-fallback/postgres';
+ *
+ * const isUnavailable = anyOf(connectionLost, recoveryConflict);
+ * const read = createReplicaFallback({ primary, replica, isUnavailable });
+ * ```
  */
 export const connectionLost: ErrorClassifier = some(
   ({ code, message }) => LOST_CODES.test(code) || LOST_MESSAGES.test(message),
@@ -46,11 +56,12 @@ export const replicaUnavailable: ErrorClassifier = anyOf(
 );
 
 /**
- * Class 08 and 57P01 to 57P03 and 57P05 are PostgreSQL's, the rest Node.js's.
+ * Class 08 (pgbouncer's errors among them), 53300 (too many connections), 57P01 to 57P03 and 57P05 are PostgreSQL's, the
+ * rest Node.js's.
  * https://www.postgresql.org/docs/current/errcodes-appendix.html, https://nodejs.org/api/errors.html#common-system-errors
  */
 const LOST_CODES =
-  /^(08...|57P0[1235]|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN))$/;
+  /^(08...|53300|57P0[1235]|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN))$/;
 
 /** What pg and pg-pool say of a connection, with no code. */
 const LOST_MESSAGES =
@@ -61,13 +72,24 @@ interface CodedError {
   readonly message: string;
 }
 
+interface ErrorLike {
+  readonly message: string;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+}
+
+/** By its shape: in Jest, what Node.js throws is no instance of a test's `Error`. */
+function isErrorLike(error: unknown): error is ErrorLike {
+  return isObject(error) && 'message' in error && typeof error.message === 'string';
+}
+
 /** Asks of the error and of what it was made of: Drizzle and others wrap what the driver threw. */
 function some(isOne: (error: CodedError) => boolean): ErrorClassifier {
   return (error) => {
     let cause = error;
-    for (let depth = 0; cause instanceof Error && depth < 5; depth++) {
-      const code = 'code' in cause ? String(cause.code) : '';
-      if (isOne({ code, message: cause.message })) return true;
+    for (let depth = 0; isErrorLike(cause) && depth < 5; depth++) {
+      const { code = '', message } = cause;
+      if (isOne({ code: String(code), message })) return true;
       ({ cause } = cause);
     }
     return false;
