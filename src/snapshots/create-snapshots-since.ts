@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
-import { createReplicaFallback } from '../create-replica-fallback.ts';
+import { bindOptions } from '../bind-options.ts';
 import { anyOf, thrown } from '../miss.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
-import { assertSnapshotsSince, getSnapshotsSince } from './get-snapshots-since.ts';
+import { startRead } from '../with-replica-fallback.ts';
+import { checkedSnapshotsSince, getSnapshotsSince } from './get-snapshots-since.ts';
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
 import { isIncomplete, type SnapshotPage } from './snapshot-page.ts';
 import type { SnapshotsSince } from './snapshots-since-query.ts';
@@ -26,7 +27,11 @@ export type ReadSnapshotsSince<Client> = (
  * anchor that nothing came after is a hit, and so is a replica that lacks the newest snapshots: the next poll
  * catches up. The default `operation` is `'snapshots_since'`.
  *
- * @throws InvalidOptionError at once, for a default that is not what it has to be
+ * A waitpoint that was deleted on the primary stays missing, so each later poll that returns the snapshot as the run's
+ * newest one is a miss, and spills. Keep the waitpoints for as long as a run is polled.
+ *
+ * @returns a function that rejects with {@link SnapshotNotFoundError} when the run has no such snapshot
+ * @throws InvalidOptionError at once, for a default that is not valid
  *
  * @example
  * ```ts
@@ -34,22 +39,21 @@ export type ReadSnapshotsSince<Client> = (
  *
  * const since = createSnapshotsSince({ primary, replica, logger: console });
  *
- * const { snapshots, hasMore } = await since({ runId, snapshotId });
+ * try {
+ *   const { snapshots, hasMore } = await since({ runId, snapshotId });
+ * } catch (error) {
+ *   if (!(error instanceof SnapshotNotFoundError)) throw error;
+ * }
  * ```
  */
 export function createSnapshotsSince<DB>(
   defaults: SnapshotsSinceOptions<Kysely<DB>>,
 ): ReadSnapshotsSince<Kysely<DB>> {
-  const read = createReplicaFallback({
-    ...defaults,
-    operation: defaults.operation ?? 'snapshots_since',
-  });
-  return async (since, overrides) => {
-    assertSnapshotsSince(since);
-    return read((db, { signal }) => getSnapshotsSince(db, since, { signal }), {
-      ...overrides,
-      isMiss,
-    });
+  const bound = bindOptions<Kysely<DB>, SnapshotPage>(defaults, { operation: 'snapshots_since' });
+  return async (question, overrides = {}) => {
+    const since = checkedSnapshotsSince(question);
+    const options = { ...bindOptions(overrides, bound), isMiss };
+    return startRead((db, { signal }) => getSnapshotsSince(db, since, { signal }), options);
   };
 }
 

@@ -15,13 +15,17 @@ const HIGHEST_LIMIT = 1000;
 /**
  * Reads the valid snapshots of a run that came after the given one, oldest first, in one statement on one client.
  *
+ * Polls that each ask from the last snapshot they got lose none, provided that the snapshots of one run are written one
+ * after the other, each committed before the next is created, with a `created_at` that does not go back. One that is
+ * committed after a later one was read is never returned.
+ *
  * One statement, because several can be answered by several replicas behind one address, each at its own point in time,
  * and a snapshot without its waitpoints leaves a run hanging.
  *
  * @param db - the client to ask; plugins and schemas of its own are respected
  * @param execution - Kysely's `signal` and `inflightQueryAbortStrategy`
  * @throws {@link SnapshotNotFoundError} when the run has no such snapshot
- * @throws InvalidOptionError for a `limit` out of range, or an id that is not a string
+ * @throws InvalidOptionError for a `limit` out of range, or an id that PostgreSQL cannot hold
  *
  * @example
  * ```ts
@@ -40,25 +44,29 @@ export async function getSnapshotsSince(
   since: SnapshotsSince,
   execution?: AbortableQueryOptions,
 ): Promise<SnapshotPage> {
-  assertSnapshotsSince(since);
-  const { limit = DEFAULT_LIMIT } = since;
-  const rows = await snapshotsSinceQuery(db, since, limit).execute(execution);
-  if (rows.length === 0) throw new SnapshotNotFoundError(since);
+  const { runId, snapshotId, limit = DEFAULT_LIMIT } = checkedSnapshotsSince(since);
+  const rows = await snapshotsSinceQuery(db, { runId, snapshotId }, limit).execute(execution);
+  if (rows.length === 0) throw new SnapshotNotFoundError({ runId, snapshotId });
   return toPage(rows, limit);
 }
 
-/** Throws an `InvalidOptionError` for a question that cannot be asked. */
-export function assertSnapshotsSince({ runId, snapshotId, limit }: SnapshotsSince): void {
+/** A copy of the question, which nobody can change while it is asked. Throws when it cannot be asked. */
+export function checkedSnapshotsSince({
+  runId,
+  snapshotId,
+  limit,
+}: SnapshotsSince): SnapshotsSince {
   assertId('runId', runId);
   assertId('snapshotId', snapshotId);
-  if (limit === undefined) return;
-  if (Number.isInteger(limit) && limit >= 1 && limit <= HIGHEST_LIMIT) return;
+  const isValid = Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= HIGHEST_LIMIT;
+  if (limit === undefined || isValid) return { runId, snapshotId, limit };
   throw new InvalidOptionError('limit', `an integer from 1 to ${HIGHEST_LIMIT}`, limit);
 }
 
+/** PostgreSQL's text holds no NUL: https://www.postgresql.org/docs/current/datatype-character.html */
 function assertId(option: string, id: unknown): void {
-  if (typeof id === 'string' && id !== '') return;
-  throw new InvalidOptionError(option, 'a string that is not empty', id);
+  if (typeof id === 'string' && id !== '' && !id.includes('\0')) return;
+  throw new InvalidOptionError(option, 'a string that is not empty, without a NUL character', id);
 }
 
 function toPage(rows: readonly SnapshotRow[], limit: number): SnapshotPage {

@@ -1,6 +1,12 @@
 import { type Generated, type Kysely, sql } from 'kysely';
 
-/** One step of a run's life. Snapshots are only ever added; a bad one is marked invalid. */
+/**
+ * One step of a run's life. Snapshots are only ever added; a bad one is marked invalid.
+ *
+ * Write the snapshots of one run one after the other, each committed before the next is created, with a `created_at` that
+ * does not go back: otherwise a poll may lose one. In the transaction that writes one, take a lock on the run
+ * (`pg_advisory_xact_lock`), and set `created_at` to the later of `clock_timestamp()` and the run's latest.
+ */
 export interface ExecutionSnapshotTable {
   /**
    * The ids of one run must sort by creation, byte by byte, because they tell snapshots of the same moment apart: take
@@ -15,7 +21,10 @@ export interface ExecutionSnapshotTable {
   error: string | null;
   /** The ids of the waitpoints that this snapshot completed, in their order; the same id may stand here repeatedly. */
   completed_waitpoint_order: Generated<string[]>;
-  /** Kept to the microsecond, which a `Date` cannot hold: never compare it outside of SQL. */
+  /**
+   * Kept to the microsecond, which a `Date` cannot hold: never compare it outside of SQL. Default is the server's clock,
+   * which can be set back.
+   */
   created_at: Generated<Date>;
 }
 
@@ -61,16 +70,24 @@ export interface SnapshotTables {
 const ID = sql`text collate "C"`;
 
 /**
- * Creates the three tables and their indexes, where they do not exist yet. To be run on the primary.
+ * Creates the three tables and their indexes, where they do not exist yet, in one transaction. Run it on the primary, as
+ * often as you like: calls at the same time wait for each other.
+ *
+ * @param db - the client of the primary, or a transaction on it
  *
  * @example
  * ```ts
+ * import type { Kysely } from 'kysely';
  * import { createSnapshotTables } from 'kysely-replica-fallback/snapshots';
  *
  * export const up = (db: Kysely<unknown>) => createSnapshotTables(db);
  * ```
  */
-export async function createSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
+export function createSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
+  return oneAtATime(db, createTables);
+}
+
+async function createTables<DB>(db: Kysely<DB>): Promise<void> {
   await db.schema
     .createTable('execution_snapshot')
     .ifNotExists()
@@ -86,6 +103,8 @@ export async function createSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
     .addColumn('created_at', 'timestamptz', (column) =>
       column.notNull().defaultTo(sql`clock_timestamp()`),
     )
+    // Nothing comes after infinity, and it is no `Date`.
+    .addCheckConstraint('execution_snapshot_created_at_check', sql`isfinite(created_at)`)
     .execute();
   await db.schema
     .createIndex('execution_snapshot_run_id_created_at_id')
@@ -122,9 +141,38 @@ export async function createSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
     .execute();
 }
 
-/** Drops the three tables, where they exist, with all that is in them. */
-export async function dropSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
-  for (const table of ['completed_waitpoint', 'waitpoint', 'execution_snapshot']) {
-    await db.schema.dropTable(table).ifExists().execute();
-  }
+/**
+ * Drops the three tables, where they exist, with all that is in them, in one transaction.
+ *
+ * @param db - the client of the primary, or a transaction on it
+ *
+ * @example
+ * ```ts
+ * import type { Kysely } from 'kysely';
+ * import { dropSnapshotTables } from 'kysely-replica-fallback/snapshots';
+ *
+ * export const down = (db: Kysely<unknown>) => dropSnapshotTables(db);
+ * ```
+ */
+export function dropSnapshotTables<DB>(db: Kysely<DB>): Promise<void> {
+  return oneAtATime(db, async (trx) => {
+    for (const table of ['completed_waitpoint', 'waitpoint', 'execution_snapshot']) {
+      await trx.schema.dropTable(table).ifExists().execute();
+    }
+  });
+}
+
+/**
+ * `if not exists` looks first and creates later, so that of two callers at the same time one fails with 23505. In a
+ * transaction, because the lock ends with it.
+ */
+async function oneAtATime<DB>(
+  db: Kysely<DB>,
+  change: (trx: Kysely<DB>) => Promise<void>,
+): Promise<void> {
+  if (!db.isTransaction) return db.transaction().execute((trx) => oneAtATime(trx, change));
+  await sql`select pg_advisory_xact_lock(hashtextextended('kysely-replica-fallback/snapshots', 0))`.execute(
+    db,
+  );
+  await change(db);
 }

@@ -39,6 +39,39 @@ describe('the snapshot tables', () => {
     expect(await db.selectFrom('execution_snapshot').select('id').execute()).toEqual([{ id: 'a' }]);
   });
 
+  test('are created and dropped by many at the same time', async () => {
+    const times = Array.from({ length: 8 });
+    await dropSnapshotTables(db);
+
+    await Promise.all(times.map(() => createSnapshotTables(db)));
+    expect(await tables()).toHaveLength(3);
+
+    await Promise.all(times.map(() => dropSnapshotTables(db)));
+    expect(await tables()).toEqual([]);
+  });
+
+  test('are created and dropped in a transaction of the caller', async () => {
+    const rollback = new Error('rollback');
+    const change = db.transaction().execute(async (trx) => {
+      await dropSnapshotTables(trx);
+      await createSnapshotTables(trx);
+      await dropSnapshotTables(trx);
+      throw rollback;
+    });
+
+    await expect(change).rejects.toBe(rollback);
+    expect(await tables()).toHaveLength(3);
+  });
+
+  test.for(['infinity', '-infinity'])('take no snapshot of %s', async (moment) => {
+    const insert = db
+      .insertInto('execution_snapshot')
+      .values({ id: 'a', run_id: 'run', created_at: sql<Date>`${moment}::timestamptz` })
+      .execute();
+
+    await expect(insert).rejects.toMatchObject({ code: '23514' });
+  });
+
   test('are dropped, also when they are gone, and created anew', async () => {
     await addSnapshots('run', 'a')(db);
     await addWaitpoints('a', 'w')(db);

@@ -60,6 +60,42 @@ describe('snapshots since', () => {
     expect(await see()).toMatchObject({ asked });
   });
 
+  test('obeys defaults and overrides that come from a class', async () => {
+    const { options, see } = watch(database);
+    class Defaults {
+      get primary() {
+        return options.primary;
+      }
+      get replica() {
+        return options.replica;
+      }
+      get enabled() {
+        return false;
+      }
+    }
+    class Overrides {
+      get enabled() {
+        return false;
+      }
+    }
+
+    await createSnapshotsSince(new Defaults())(question);
+    await createSnapshotsSince(options)(question, new Overrides());
+
+    expect(await see()).toMatchObject({ asked: { replica: 0, primary: 2 } });
+  });
+
+  test('asks the same question in each attempt, although its object is changed meanwhile', async () => {
+    const { options, see } = watch(database);
+    const changing = { ...question };
+
+    const read = createSnapshotsSince(options)(changing);
+    changing.snapshotId = 'b';
+
+    expect(outline(await read)).toEqual(['b']);
+    expect(await see()).toMatchObject({ asked: { replica: 2, primary: 1 } });
+  });
+
   test('lets no override say what a miss is', async () => {
     const { options, see } = watch(database);
     const overrides = { isMiss: () => false } as Options;
@@ -78,10 +114,15 @@ describe('snapshots since', () => {
     ['limit', Number.NaN, 'an integer from 1 to 1000, got NaN.'],
     ['limit', '5', 'an integer from 1 to 1000, got "5".'],
     ['limit', null, 'an integer from 1 to 1000, got null.'],
-    ['runId', '', 'a string that is not empty, got "".'],
-    ['runId', undefined, 'a string that is not empty, got undefined.'],
-    ['snapshotId', '', 'a string that is not empty, got "".'],
-    ['snapshotId', 5, 'a string that is not empty, got 5.'],
+    ['runId', '', 'a string that is not empty, without a NUL character, got "".'],
+    ['runId', undefined, 'a string that is not empty, without a NUL character, got undefined.'],
+    ['snapshotId', '', 'a string that is not empty, without a NUL character, got "".'],
+    [
+      'snapshotId',
+      'a\0',
+      String.raw`a string that is not empty, without a NUL character, got "a\u0000".`,
+    ],
+    ['snapshotId', 5, 'a string that is not empty, without a NUL character, got 5.'],
   ])('refuses the %s %o before it asks anybody', async ([option, given, expected]) => {
     const { options, see } = watch(database);
     const refused = { ...question, [option]: given } as SnapshotsSince;
