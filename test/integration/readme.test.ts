@@ -1,102 +1,115 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createSnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { Kysely } from 'kysely';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type * as ReadmeContext from '../support/readme-context.ts';
-import { createOrders, type ReadmeDatabase } from '../support/readme-orders.ts';
+import { asModule, findSnippets, readPages } from '../support/readme-snippets.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../support/replicated-database.ts';
 import { addSnapshots } from '../support/snapshot-fixtures.ts';
 
-const testFolder = fileURLToPath(new URL('..', import.meta.url));
-const readme = await readFile(join(testFolder, '../README.md'), 'utf8');
-const snippets = [...readme.matchAll(/^## (?<heading>.+)$|^ *```ts\n(?<code>[^]+?)^ *```$/gm)]
-  .map(({ groups }, index, all) => ({
-    heading:
-      all.slice(0, index).findLast((match) => match.groups?.['heading'])?.groups?.['heading'] ??
-      'Use it',
-    code: groups?.['code'] ?? '',
-  }))
-  .filter(({ code }) => code !== '')
-  .map(({ heading, code }, number) => ({ heading, code, number }));
+interface Database extends SnapshotTables {
+  orders: { id: string; status: string; version: number };
+}
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const pages = await readPages();
+const snippets = pages.flatMap(findSnippets);
+const isTypeScript = ({ file }: { file: string }) => file.endsWith('.ts');
+const order = { id: 'order-1', status: 'paid', version: 2 };
 
 let folder: string;
-let database: ReplicatedDatabase<ReadmeDatabase>;
-let context: typeof ReadmeContext;
+let database: ReplicatedDatabase<Database>;
+const modules: Record<string, unknown>[] = [];
 
 beforeAll(async () => {
-  database = await startReplicatedDatabase<ReadmeDatabase>(async (db) => {
-    await createOrders(db);
+  database = await startReplicatedDatabase<Database>(async (db) => {
+    await db.schema
+      .createTable('orders')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('status', 'text', (column) => column.notNull())
+      .addColumn('version', 'integer', (column) => column.notNull())
+      .execute();
     await createSnapshotTables(db);
     await addSnapshots('run-1', 'snapshot-1', 'snapshot-2')(db);
   });
   await database.holdBack();
-  await database.write((db) =>
-    db.insertInto('orders').values({ id: 'order-1', status: 'paid', version: 2 }).execute(),
-  );
+  await database.write((db) => db.insertInto('orders').values(order).execute());
   process.env['DATABASE_URL'] = database.cluster.primary.connectionString;
   process.env['REPLICA_DATABASE_URL'] = database.cluster.replicas[0].connectionString;
-  context = await import('../support/readme-context.ts');
 
-  folder = await mkdtemp(join(testFolder, '.readme-'));
-  await Promise.all(snippets.map(({ code, number }) => writeFile(file(number), asModule(code))));
+  folder = await mkdtemp(join(root, 'test/.readme-'));
+  const context = await import('../support/readme-context.ts');
+  modules.push({ ...context });
+  await Promise.all(
+    snippets.map((snippet) => {
+      const isModule = isTypeScript(snippet);
+      const code = isModule ? asModule(snippet, snippets, Object.keys(context)) : snippet.code;
+      return writeFile(join(folder, snippet.file), code);
+    }),
+  );
 });
 
 afterAll(async () => {
+  const values = new Set(modules.flatMap((module) => Object.values(module)));
+  await Promise.all(
+    [...values].filter((value) => value instanceof Kysely).map((db) => db.destroy()),
+  );
+  const pools = [...values].filter((value) => value instanceof Pool);
+  await Promise.all(pools.filter((pool) => !pool.ending).map((pool) => pool.end()));
   await rm(folder, { recursive: true });
-  await Promise.all([context.primary.destroy(), context.replica.destroy()]);
   await database.end();
 });
 
-test('has snippets', () => expect(snippets.length).toBeGreaterThan(5));
+test('each page that has code is read', () => {
+  const withCode = new Set(snippets.map(({ page }) => page));
+  expect([...withCode].toSorted()).toEqual([
+    'README.md',
+    'src/postgres/README.md',
+    'src/primary-budget.md',
+    'src/snapshots/README.md',
+    'src/telemetry.md',
+    'src/testing/README.md',
+  ]);
+});
 
-test('the snippets of the README compile', async () => {
+test('the snippets compile', async () => {
   const tsconfig = join(folder, 'tsconfig.json');
-  const compilerOptions = { noUnusedLocals: false };
+  // What a reader's compiler need not be told to refuse.
+  const compilerOptions = { noUnusedLocals: false, noPropertyAccessFromIndexSignature: false };
   await writeFile(
     tsconfig,
     JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'] }),
   );
-  const tsc = promisify(execFile)(join(testFolder, '../node_modules/.bin/tsc'), ['-p', tsconfig]);
+  const tsc = run(join(root, 'node_modules/.bin/tsc'), ['-p', tsconfig]);
   await expect(tsc).resolves.toMatchObject({ stdout: '' });
 });
 
-test.each(snippets)('snippet $number, under "$heading", runs', async ({ code, number }) => {
-  const exported = await import(file(number));
-  for (const run of exported.tests ?? []) await run();
-  const order = exported.order ?? exported.rows?.[0] ?? (await exported.findOrder?.('order-1'));
-  const readsAnOrder = /withReplicaFallback|read\(/.test(code);
-  expect(order).toEqual(readsAnOrder ? { id: 'order-1', status: 'paid', version: 2 } : undefined);
-  await Promise.all([exported.primary?.destroy(), exported.replica?.destroy()]);
+test.each(snippets.filter(isTypeScript))('the snippet at $where runs', async ({ file, code }) => {
+  const exported = await import(join(folder, file));
+  modules.push(exported);
+  for (const runTest of exported.tests ?? []) await runTest();
+  const found = exported.order ?? exported.rows?.[0];
+  const readsAnOrder = /^const (order|\[order\]|\{ rows \}) =/m.test(code);
+  expect(found).toEqual(readsAnOrder ? order : undefined);
 });
 
-function file(number: number): string {
-  return join(folder, `snippet-${number}.ts`);
-}
+test.each(snippets.filter((snippet) => !isTypeScript(snippet)))(
+  'the snippet at $where runs in plain Node.js',
+  async ({ file }) => {
+    await expect(run(process.execPath, [join(folder, file)])).resolves.toBeDefined();
+  },
+);
 
-/** Gives a snippet what it takes for granted, and exports what it comes to. */
-function asModule(code: string): string {
-  const declared = (name: string) => new RegExp(`^(export )?const ({ )?${name}\\b`, 'm').test(code);
-  const given = Object.keys(context).filter(
-    (name) => new RegExp(`\\b${name}\\b`).test(code) && !declared(name),
-  );
-  const results = ['order', 'rows', 'primary', 'replica'].filter(declared);
-  return `
-    import { ${given.join(', ')} } from '../support/readme-context.ts';
-    ${code.replace(IMPORTS_TEST, COLLECTS_TESTS)}
-    export { ${results.join(', ')} };
-  `;
-}
-
-/** Tests do not run in tests: the snippet's own are collected, and run as functions. */
-const IMPORTS_TEST = "import { expect, test } from 'vitest';";
-const COLLECTS_TESTS = `
-  import { expect } from 'vitest';
-  export const tests: (() => Promise<void>)[] = [];
-  const test = (_name: string, run: () => Promise<void>) => tests.push(run);
-`;
+test("the README's first snippet finds an order", async () => {
+  const [first] = snippets;
+  const { findOrder } = await import(join(folder, first?.file ?? ''));
+  expect(await findOrder(order.id)).toEqual(order);
+});
