@@ -1,5 +1,5 @@
 /**
- * Who an attempt asks: the replica first, a replica once more (the same one after a wait, or another), the primary last.
+ * Which server an attempt asks: a replica first, a replica again after a wait or a failure, the primary last.
  */
 export type AttemptSource = 'replica' | 'replica_retry' | 'primary';
 
@@ -7,7 +7,7 @@ export type AttemptSource = 'replica' | 'replica_retry' | 'primary';
  * What the query is told about the attempt that it runs for.
  */
 export interface AttemptContext {
-  /** Who is asked. A bypass is told `'primary'`, whichever client it goes to. */
+  /** Who is asked. In a bypass it is `'primary'`, whichever client it goes to. */
   readonly source: AttemptSource;
   /**
    * Aborts when this attempt is no longer wanted. Pass it on to the query: Kysely then stops waiting for the answer, and

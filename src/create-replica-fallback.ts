@@ -5,7 +5,7 @@ import { bindAndStart, startRead } from './with-replica-fallback.ts';
 
 /**
  * Reads with a service's defaults. An option in `overrides` replaces the default of the same name for this one read;
- * one that is `undefined` does not.
+ * `undefined` leaves the default in place. Rejects as `withReplicaFallback` does.
  */
 export type ReplicaFallback<Client> = <T>(
   query: ReplicaQuery<Client, T>,
@@ -13,15 +13,18 @@ export type ReplicaFallback<Client> = <T>(
 ) => Promise<T>;
 
 /**
- * Binds a service's defaults once: {@link withReplicaFallback} without repeating the clients at each call site.
+ * Validates a service's options up front and returns a function that runs queries with them.
  *
- * @throws InvalidOptionError at once, for a default that is not what it has to be
+ * @param defaults - the options of every read, unless the read overrides them
+ * @throws InvalidOptionError at once, for an invalid default
  *
  * @example
  * ```ts
  * import { createReplicaFallback } from 'kysely-replica-fallback';
+ * import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
- * const read = createReplicaFallback({ primary, replica, logger: console });
+ * const read = createReplicaFallback({ primary, replica, isUnavailable: replicaUnavailable });
  *
  * const order = await read(
  *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),

@@ -2,12 +2,14 @@ import type { Attempt } from './attempt.ts';
 import type { RecoveryCause } from './read-report.ts';
 
 /**
- * An option, or the query, is not what it has to be. The message names it, says what was expected and quotes what
- * was given: ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.``
+ * An option or the query is invalid. The message names it, says what was expected and quotes what was given:
+ * ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.`` Text that was given where none belongs, which may be
+ * a connection string or a row, is not quoted.
  *
  * @example
  * ```ts
  * import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
  * try {
  *   createReplicaFallback({ primary, replica, retryMs: Number(process.env.RETRY_MS) });
@@ -41,8 +43,23 @@ export class InvalidOptionError extends TypeError {
 }
 
 /**
- * A replica did not answer within `replicaTimeoutMs`. The read goes on without it, so that this error is not thrown but
- * reported, as `replicaError`; and it is the `reason` of the attempt's signal.
+ * A replica did not answer within `replicaTimeoutMs`. The read goes on without it, so this error is reported, as
+ * `replicaError`, not thrown. It is also the `reason` of the attempt's signal.
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback, ReplicaTimeoutError } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({
+ *   primary,
+ *   replica,
+ *   replicaTimeoutMs: 500,
+ *   onOutcome({ replicaError }) {
+ *     if (replicaError instanceof ReplicaTimeoutError) console.warn(replicaError.message);
+ *   },
+ * });
+ * ```
  */
 export class ReplicaTimeoutError extends Error {
   override readonly name = 'ReplicaTimeoutError';
@@ -62,6 +79,7 @@ export class ReplicaTimeoutError extends Error {
  * @example
  * ```ts
  * import { createPrimaryBudget, createReplicaFallback, PrimaryBudgetExceededError } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
  * const read = createReplicaFallback({ primary, replica, primaryBudget: createPrimaryBudget() });
  *

@@ -72,7 +72,7 @@ function createInstruments(meter: Meter): Instruments {
   return {
     reads: meter.createCounter(NAMES.reads, {
       unit: READ,
-      description: 'Reads that climbed the ladder, by how they ended',
+      description: 'Reads except bypassed ones, by how they ended',
     }),
     recoveryDuration: meter.createHistogram(NAMES.recoveryDuration, {
       unit: 's',
@@ -81,7 +81,7 @@ function createInstruments(meter: Meter): Instruments {
     }),
     failures: meter.createCounter(NAMES.failures, {
       unit: READ,
-      description: 'Reads that the replica failed and that were then served, by who served them',
+      description: 'Reads that a replica could not answer, and another server then did',
     }),
     coalesced: meter.createCounter(NAMES.coalesced, {
       unit: READ,

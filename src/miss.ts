@@ -3,9 +3,17 @@ import { isObject } from './is-object.ts';
 
 /**
  * Says whether an attempt on the replica is a miss: the replica answered, and its answer is "not here (yet)".
- * It is asked again about the primary's answer, where it only tells the outcome `primary` from `not_found`.
+ * It is asked about the primary's answer, too, where it only tells the outcome `primary` from `not_found`.
  *
  * It must be quick and must not throw: what it throws ends the read.
+ *
+ * @example
+ * ```ts
+ * import type { MissClassifier } from 'kysely-replica-fallback';
+ *
+ * const isPending: MissClassifier<{ status: string } | undefined> = (attempt) =>
+ *   attempt.ok && attempt.value?.status === 'pending';
+ * ```
  */
 export interface MissClassifier<T> {
   (attempt: Attempt<T>): boolean;
@@ -14,6 +22,15 @@ export interface MissClassifier<T> {
 
 /**
  * Says whether an error means that the replica could not answer: that it is down, slow, or cancelled the query.
+ *
+ * @example
+ * ```ts
+ * import { anyOf, type ErrorClassifier } from 'kysely-replica-fallback';
+ * import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+ *
+ * const isOverloaded: ErrorClassifier = (error) => error instanceof OverloadedError;
+ * const isUnavailable = anyOf(replicaUnavailable, isOverloaded);
+ * ```
  */
 export interface ErrorClassifier {
   (error: unknown): boolean;
@@ -32,6 +49,9 @@ declare const asked: unique symbol;
  *
  * @example
  * ```ts
+ * import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
  * await withReplicaFallback(
  *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
  *   { primary, replica, isMiss: noRow },
@@ -45,10 +65,13 @@ export const noRow: MissClassifier<unknown> = (attempt) =>
 
 /**
  * No rows came: an empty array, or a raw `sql` result whose `rows` is empty. Never the default, because an empty
- * list is usually the truth, and each true one would cost a wait and a read on the primary.
+ * list is usually correct, and each one would cost a wait and a read on the primary.
  *
  * @example
  * ```ts
+ * import { noRows, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
  * await withReplicaFallback(
  *   (db) => db.selectFrom('order_lines').selectAll().where('order_id', '=', id).execute(),
  *   { primary, replica, isMiss: noRows }, // an order always has a line
@@ -69,6 +92,9 @@ export const noRows: MissClassifier<unknown> = (attempt) => {
  *
  * @example
  * ```ts
+ * import { returned, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
  * await withReplicaFallback(
  *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
  *   { primary, replica, isMiss: returned((order) => order === undefined || order.version < seen) },
@@ -79,7 +105,7 @@ export function returned<T>(predicate: (value: T) => boolean): MissClassifier<T>
   return (attempt) => attempt.ok && predicate(attempt.value);
 }
 
-/** A class that errors are made with. An abstract one will do: it is only compared against. */
+/** An error class. It may be abstract. */
 export type ErrorClass = abstract new (...args: never[]) => Error;
 
 /**
@@ -89,6 +115,9 @@ export type ErrorClass = abstract new (...args: never[]) => Error;
  *
  * @example
  * ```ts
+ * import { thrown, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
  * await withReplicaFallback((db) => loadOrder(db, id), {
  *   primary,
  *   replica,
@@ -104,13 +133,21 @@ export function thrown(
 }
 
 /**
- * A miss for any one of the classifiers, or unavailability for any one of those. They are asked in order, until one says
- * yes.
+ * Combines classifiers of attempts, for `isMiss`, or of errors, for `isUnavailable`. They are asked in order, until one
+ * returns `true`.
  *
  * @example
  * ```ts
- * isMiss: anyOf(noRow, returned((order) => order?.status === 'draft'), thrown(OrderNotFoundError)),
- * isUnavailable: anyOf(recoveryConflict, connectionLost),
+ * import { anyOf, noRow, thrown, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { connectionLost, recoveryConflict } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * await withReplicaFallback((db) => loadOrder(db, id), {
+ *   primary,
+ *   replica,
+ *   isMiss: anyOf(noRow, thrown(OrderNotFoundError)),
+ *   isUnavailable: anyOf(recoveryConflict, connectionLost),
+ * });
  * ```
  */
 export function anyOf(...classifiers: ErrorClassifier[]): ErrorClassifier;

@@ -5,23 +5,23 @@ import type { PrimaryBudget } from './primary-budget.ts';
 import type { RetryMs } from './retry-policy.ts';
 
 /**
- * The options of one read.
+ * The options of one read. Each is read once, when the read is called, or when defaults are bound.
  *
  * @typeParam Client - what the query runs on: a `Kysely<DB>`, or any other client
  * @typeParam T - what the query resolves with
  */
 export interface ReplicaFallbackOptions<Client, T> {
-  /** The client of the primary: asked last, and the only one that is asked in a bypass. */
+  /** The primary's client: asked last, and the only one that is asked in a bypass. */
   readonly primary: Client;
   /**
-   * The client of the read replica, which is asked first, or several: each read starts on any one of them, all equally
-   * likely, and after a miss or a failure another one is asked, while there is one, before the primary. Default is none,
-   * and every read goes straight to `primary`.
+   * The replica's client, which is asked first, or several. Each read starts on a random replica, and tries the others
+   * before the primary: all of them after failures, one more per retry after misses, so that by default a third one is not
+   * asked. One that is listed twice is picked twice as often. Default is none: every read goes straight to `primary`.
    */
   readonly replica?: Client | readonly Client[] | undefined;
   /**
    * A transaction that the read is part of. The query runs on it, once, and neither the replica nor `primary` is asked:
-   * only the transaction sees its own writes.
+   * only the transaction sees its own writes. Default is none.
    */
   readonly transaction?: TransactionOf<NoInfer<Client>> | undefined;
   /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
@@ -29,41 +29,42 @@ export interface ReplicaFallbackOptions<Client, T> {
   /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
   readonly isMiss?: MissClassifier<T> | undefined;
   /**
-   * Whether an error means that the replica could not answer. Such a failure goes to another replica, or else to the
-   * primary, at once: with no wait, and without asking the same one again. Default is that none does, and each error that
-   * is not a miss goes to the caller.
+   * Which errors mean that the replica could not answer. Such a failure goes to another replica, or else to the primary,
+   * at once: with no wait, and without asking the same replica again. By default no error does, and each one that is not
+   * a miss goes to the caller.
    */
   readonly isUnavailable?: ErrorClassifier | undefined;
   /**
-   * How many milliseconds each attempt on a replica may take. When they are up, its `signal` aborts with a
-   * `ReplicaTimeoutError`, and the read goes on as after a failure, whatever `isUnavailable` says. It bounds neither the
-   * wait before a retry nor the primary: `signal` is for the whole read. A query that ignores its `signal` is left behind,
-   * and holds its connection until it ends. Default is no limit.
+   * How many milliseconds each attempt on a replica may take. A timeout counts as a failure regardless of
+   * `isUnavailable`, and aborts the attempt's `signal` with a `ReplicaTimeoutError`. A query that ignores its `signal`
+   * keeps running and holds its connection until it finishes. It bounds neither the wait before a retry nor the primary:
+   * use `signal` for the whole read. Default is no limit.
    */
   readonly replicaTimeoutMs?: number | undefined;
   /**
    * How many milliseconds to wait after a miss, before the replica is asked once more. A `max` of `0` goes to the
-   * primary at once. Default is `{ min: 50, max: 200 }`, evenly distributed. See {@link RetryMs}.
+   * primary at once. Default is `{ min: 50, max: 200 }`, drawn evenly. See {@link RetryMs}.
    */
   readonly retryMs?: RetryMs | undefined;
   /**
-   * Bounds how many reads may spill, together with all reads that have the same one: see `createPrimaryBudget`. When it
-   * has none left, the read rejects with `PrimaryBudgetExceededError` instead of asking the primary. Default is no bound.
+   * Bounds how many reads spill, together with all other reads that have the same budget: see `createPrimaryBudget`. When
+   * it is empty, a read rejects with `PrimaryBudgetExceededError` instead of asking the primary. Default is no limit.
    */
   readonly primaryBudget?: PrimaryBudget | undefined;
   /**
-   * Reads of one `operation` and key that spill at the same time share one query on the primary, and its answer, the same
-   * object. So the key names all that the query depends on, such as the id. A read never gets the answer of a query that
-   * started before the read did. Needs `operation`. Default is none, and each spill is a query of its own.
+   * Reads of one `operation` and key that spill at the same time share one query on the primary, and get the same object.
+   * The key has to name everything that the query depends on, such as the id. A read never gets the answer of a query that
+   * started before the read did. Give the query the `signal` that it receives, not one of its request: an abort of the
+   * first would end the query for all. Needs `operation`. Default is none: each spill is a query of its own.
    */
   readonly coalesceKey?: string | undefined;
   /**
-   * Ends the read as soon as it aborts, whatever the read is doing, with the signal's `reason`. A query that is running
-   * then is left behind, unless it takes the `signal` that it is given. Default is none.
+   * Ends the read as soon as it aborts, whatever the read is doing, with the signal's `reason`; a bypass, too. A running
+   * query stops only if it is passed the `signal` that the query function receives. Default is none.
    */
   readonly signal?: AbortSignal | undefined;
   /**
-   * The query's name in metrics, logs and reports: one of few, never an id. Default is none, and the attribute is
+   * The query's name in metrics, logs and reports. Use few names, never an id. Default is none, and the attribute is
    * left out.
    */
   readonly operation?: string | undefined;
@@ -71,9 +72,12 @@ export interface ReplicaFallbackOptions<Client, T> {
   readonly meter?: Meter | undefined;
   /** The name of the counter of misses. Default is `'replica_fallback.replica_miss'`. */
   readonly missCounter?: string | undefined;
-  /** Warned when the primary served a read, and told of an error when a read threw. Default is none. */
+  /** `warn` is called when the primary served a read, `error` when a read threw. Default is none. */
   readonly logger?: ReplicaFallbackLogger | undefined;
-  /** Called once when a read has ended, before its promise settles. What it throws is not the caller's. */
+  /**
+   * Called once when a read has ended, before its promise settles. If it throws, the error goes to OpenTelemetry's `diag`;
+   * the caller never sees it. Default is none.
+   */
   readonly onOutcome?: ((report: ReadReport) => void) | undefined;
 }
 

@@ -2,38 +2,36 @@ import { InvalidOptionError } from './errors.ts';
 
 /** How much a {@link PrimaryBudget} lets through. */
 export interface PrimaryBudgetOptions {
-  /** How many spills each read pays for, from 0 to 1. Default is `0.2`: at most one read in five spills. */
+  /** Tokens that each read adds, from 0 to 1. Default is `0.2`: at most one read in five spills. */
   readonly ratio?: number | undefined;
-  /** How many spills a second are let through besides, however few reads there are. Default is `10`. */
+  /** Tokens that each second adds, however few reads there are. Default is `10`. */
   readonly minPerSecond?: number | undefined;
 }
 
 /**
- * Bounds the load that misses and failures put on the primary. Reads that have the same one share it. One of your own,
- * which several processes share for instance, must not throw: it stands in the way of hits, too.
+ * Bounds the load that misses and failures put on the primary. Reads with the same budget share it. An implementation of
+ * your own, for instance one that several processes share, must not throw: hits call it too.
  */
 export interface PrimaryBudget {
   /** Called once for each read, when it is known whether it has to spill. */
   deposit(): void;
-  /** Takes a spill out, or gives `false` when there is none. */
+  /** Takes a token, or returns `false` when there is none. */
   withdraw(): boolean;
 }
 
 /**
- * Creates a token bucket for the option `primaryBudget`: each read puts `ratio` of a token in, time puts in `minPerSecond`
- * a second, and a spill takes one out. When there is none, the read rejects with `PrimaryBudgetExceededError` at once.
+ * Creates a token bucket for the option `primaryBudget`. Each read adds `ratio` tokens and each second adds `minPerSecond`; a
+ * spill takes one. When there is none, the read rejects with `PrimaryBudgetExceededError` at once.
  *
- * The bucket starts with a second of `minPerSecond`, at least with one token, and saves up no more than that and what reads
- * put in in a second or two, which is an average when nothing had to spill for longer: so when the replica goes down after
- * a good day, the day counts as one second of it.
- *
- * It bounds what one process does. Bypasses, and reads without it, are not its business.
+ * The bucket starts with a second of `minPerSecond`, at least with one token. At most a second or two of income is saved,
+ * so a quiet day does not pay for a storm. It bounds one process. Bypassed reads are not counted.
  *
  * @throws InvalidOptionError for a `ratio` that is not from 0 to 1, or a `minPerSecond` that is negative or not finite
  *
  * @example
  * ```ts
  * import { createPrimaryBudget, createReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
  * const read = createReplicaFallback({
  *   primary,

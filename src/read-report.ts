@@ -3,11 +3,11 @@ import type { AttemptSource } from './attempt.ts';
 /**
  * How a read ended:
  *
- * - `replica`: the replica had it
- * - `replica_retry`: the replica had it after a wait, or another replica had it
- * - `primary`: only the primary had it
+ * - `replica`: the replica's first answer
+ * - `replica_retry`: the replica's answer after a wait, or another replica's
+ * - `primary`: the primary's answer, after a miss or a failure
  * - `not_found`: a miss on the primary too; the caller gets the primary's answer
- * - `rejected`: a miss or a failure, and `primaryBudget` had no spill left
+ * - `rejected`: the read needed the primary, and `primaryBudget` was empty
  * - `error`: an error that is neither a miss nor a failure of the replica
  */
 export type Outcome = AttemptSource | 'not_found' | 'rejected' | 'error';
@@ -52,8 +52,21 @@ export interface RecoveryReport {
 }
 
 /**
- * Where a read's two log lines go. `console`, winston and the like fit as they are; for pino, whose arguments stand the
- * other way round, write `{ warn: (message, fields) => log.warn(fields, message), … }`.
+ * Where a read's two log lines go. `console` fits as it is. pino takes its arguments the other way round, and structured
+ * loggers have to be told which fields hold errors:
+ *
+ * @example
+ * ```ts
+ * import type { ReplicaFallbackLogger } from 'kysely-replica-fallback';
+ * import { pino, stdSerializers } from 'pino';
+ *
+ * const { err } = stdSerializers;
+ * const log = pino({ serializers: { error: err, replicaError: err } });
+ * const logger: ReplicaFallbackLogger = {
+ *   warn: (message, fields) => log.warn(fields, message),
+ *   error: (message, fields) => log.error(fields, message),
+ * };
+ * ```
  */
 export interface ReplicaFallbackLogger {
   /** The primary served a read that the replica should have served. */

@@ -11,6 +11,15 @@ import type { ReadReport, RecoveryCause } from './read-report.ts';
  * - a {@link RetryPolicy}: any number of retries, any delays.
  *
  * A `max` of `0` skips the retry: a miss goes to the primary at once. The default is `{ min: 50, max: 200 }`.
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback, type RetryMs } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const retryMs: RetryMs = { min: 20, max: 80 };
+ * const read = createReplicaFallback({ primary, replica, retryMs });
+ * ```
  */
 export type RetryMs = number | RetryBounds | RetryPolicy;
 
@@ -23,10 +32,12 @@ export interface RetryBounds {
 }
 
 /**
- * The open form of {@link RetryMs}: decides how often the replica is asked again, and after which delays.
+ * A retry schedule of your own: decides how often the replica is asked again, and after which delays.
  *
  * @example
  * ```ts
+ * import type { RetryPolicy } from 'kysely-replica-fallback';
+ *
  * const twice: RetryPolicy = {
  *   *delays() {
  *     yield 20 + Math.random() * 20;
@@ -37,7 +48,7 @@ export interface RetryBounds {
  */
 export interface RetryPolicy {
   /**
-   * The milliseconds before each replica retry of one recovery. When they are used up, it is the primary's turn. They are
+   * The milliseconds before each replica retry of one recovery. When they run out, the primary is asked. They are
    * read one at a time, and the iterator is closed as soon as the read ends, or after 100 delays. Not called for a recovery
    * that needs no wait, because the replicas failed.
    */

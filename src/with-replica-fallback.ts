@@ -14,34 +14,38 @@ import { judge } from './verdict.ts';
 /**
  * Reads from the replica, and falls back to the primary when the replica does not have the row yet.
  *
- * The replica is asked first. When `isMiss` calls its answer a miss, the read waits a jittered moment (`retryMs`), asks
+ * The replica is asked first. If `isMiss` calls its answer a miss, the read waits a jittered moment (`retryMs`), asks
  * the replica once more, and only then the primary, whose answer is final. An error that `isUnavailable` calls a failure
- * goes to another replica, or else to the primary, at once. Any other answer or error goes straight to the caller, by
- * identity.
+ * goes to another replica, or else to the primary, at once. The caller gets any other answer or error unchanged.
  *
- * It promises that a row which is on the primary is found. It does not promise that a row which the replica has is
- * fresh: `returned` is for that.
+ * A row that is on the primary is found. That it is the newest version is not promised: `returned` is for that.
  *
+ * @param query - runs on the client that it is given, up to three times with the default options
+ * @param options - the clients, and what to do about a miss
  * @returns what the query resolves with on the client that served the read
  * @throws whatever the query throws there, the same object
  * @throws `signal.reason` as soon as `signal` aborts
- * @throws {@link PrimaryBudgetExceededError} when the primary would have to be asked, and `primaryBudget` has no spill left
- * @throws {@link InvalidOptionError} for an option, or a query, that is not what it has to be
+ * @throws {@link PrimaryBudgetExceededError} when the read needs the primary, and `primaryBudget` is empty
+ * @throws {@link InvalidOptionError} for an invalid option or query
  *
  * @example
  * ```ts
  * import { Kysely, PostgresDialect } from 'kysely';
- * import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { withReplicaFallback } from 'kysely-replica-fallback';
+ * import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
  * import { Pool } from 'pg';
  *
- * const connect = (connectionString: string) =>
- *   new Kysely<Database>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString }) }) });
+ * function connect(connectionString: string | undefined) {
+ *   const pool = new Pool({ connectionString });
+ *   surviveConnectionErrors(pool);
+ *   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+ * }
  * const primary = connect(process.env.DATABASE_URL);
  * const replica = connect(process.env.REPLICA_DATABASE_URL);
  *
  * const order = await withReplicaFallback(
  *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
- *   { primary, replica, isMiss: noRow, retryMs: { min: 50, max: 200 } },
+ *   { primary, replica },
  * );
  * ```
  */

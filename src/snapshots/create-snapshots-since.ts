@@ -8,7 +8,7 @@ import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
 import { isIncomplete, type SnapshotPage } from './snapshot-page.ts';
 import type { SnapshotsSince } from './snapshots-since-query.ts';
 
-/** The options of the reads: all but `isMiss`, which is what snapshots since is about. */
+/** All options of `withReplicaFallback` except `isMiss`. */
 export type SnapshotsSinceOptions<Client> = Omit<
   ReplicaFallbackOptions<Client, SnapshotPage>,
   'isMiss'

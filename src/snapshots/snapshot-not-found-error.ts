@@ -1,4 +1,21 @@
-/** The run has no snapshot with this id: there is nothing to ask "what came after?" of. */
+/**
+ * The run has no snapshot with this id, so there is nothing to ask "what came after?" of.
+ *
+ * @example
+ * ```ts
+ * import { createSnapshotsSince, SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const since = createSnapshotsSince({ primary, replica });
+ *
+ * try {
+ *   await since({ runId, snapshotId });
+ * } catch (error) {
+ *   if (!(error instanceof SnapshotNotFoundError)) throw error;
+ *   console.warn(`Run ${error.runId} starts anew.`);
+ * }
+ * ```
+ */
 export class SnapshotNotFoundError extends Error {
   override readonly name = 'SnapshotNotFoundError';
   readonly runId: string;

@@ -83,7 +83,7 @@ test.for(cases)(
     });
 
     expect(unhandled).toEqual([]);
-    expect(diagnostics).toEqual([['kysely-replica-fallback: an observer of a read threw', broken]]);
+    expect(diagnostics).toEqual([['kysely-replica-fallback: an observer threw', broken]]);
   },
 );
 
