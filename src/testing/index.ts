@@ -1,10 +1,10 @@
-export type { Primary, ReplicationCluster } from './replication-cluster.ts';
-export type { ReplicationClusterOptions, ReplicationRuntime } from './cluster-options.ts';
-export type { Replica, WaitForReplayOptions } from './replica.ts';
-export { startReplicationCluster } from './replication-cluster.ts';
-export type { LaggingReplica } from './lagging-replica.ts';
-export type { LaggingReplicaAnswer } from './lag.ts';
-export type { LaggingReplicaOptions } from './lagging-replica-options.ts';
-export { laggingReplica } from './lagging-replica.ts';
+export type { Primary, ReplicationCluster } from './cluster/replication-cluster.ts';
+export type { ReplicationClusterOptions, ReplicationRuntime } from './cluster/cluster-options.ts';
+export type { Replica, WaitForReplayOptions } from './cluster/replica.ts';
+export { startReplicationCluster } from './cluster/replication-cluster.ts';
+export type { LaggingReplica } from './lagging-replica/lagging-replica.ts';
+export type { LaggingReplicaAnswer } from './lagging-replica/lag.ts';
+export type { LaggingReplicaOptions } from './lagging-replica/lagging-replica-options.ts';
+export { laggingReplica } from './lagging-replica/lagging-replica.ts';
 export type { RecordedReads } from './record-reads.ts';
 export { recordReads } from './record-reads.ts';

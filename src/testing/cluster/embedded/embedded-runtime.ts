@@ -5,8 +5,8 @@ import { prepareEmbeddedBinaries, type EmbeddedBinaries } from './embedded-binar
 import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { startReaper } from './reaper.ts';
 import { runCommand, type CommandContext } from './run-command.ts';
-import type { RunningServers } from './running-servers.ts';
-import { SERVER_ARGUMENTS } from './server-settings.ts';
+import type { RunningServers } from '../running-servers.ts';
+import { SERVER_ARGUMENTS } from '../server-settings.ts';
 import { findServerUser } from './server-user.ts';
 
 /** Runs PostgreSQL's own binaries, with all that they write in one temporary directory. */

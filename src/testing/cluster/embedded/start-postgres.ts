@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pollUntil } from './poll-until.ts';
+import { pollUntil } from '../poll-until.ts';
 import type { CommandContext } from './run-command.ts';
 
 const READY_TIMEOUT_MS = 60_000;

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError } from '../../errors.ts';
 import type { LagEnd } from './lag.ts';
 import { resolveTable, type TableName } from './table-name.ts';
 

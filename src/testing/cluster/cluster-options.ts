@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError } from '../../errors.ts';
 
 /** What runs the servers: PostgreSQL's own binaries from npm, or Docker containers. */
 export type ReplicationRuntime = 'embedded' | 'testcontainers';

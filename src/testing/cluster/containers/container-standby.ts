@@ -1,7 +1,7 @@
 import type { StartedTestContainer } from 'testcontainers';
 import { runInContainer } from './run-in-container.ts';
-import type { ServerControl } from './running-servers.ts';
-import { SERVER_ARGUMENTS } from './server-settings.ts';
+import type { ServerControl } from '../running-servers.ts';
+import { SERVER_ARGUMENTS } from '../server-settings.ts';
 
 const DATA = '/tmp/standby';
 const LOG = '/tmp/standby.log';

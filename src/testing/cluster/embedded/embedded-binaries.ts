@@ -1,7 +1,7 @@
 import { chmod, cp, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { importPeer } from './import-peer.ts';
+import { importPeer } from '../import-peer.ts';
 import { runCommand, type CommandContext } from './run-command.ts';
 
 /** Absolute paths of PostgreSQL's programs. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { importPeer, PeerMissingError } from './import-peer.ts';
+import { importPeer, PeerMissingError } from '../import-peer.ts';
 
 const ENGINE_TIMEOUT_MS = 5_000;
 const PULL_TIMEOUT_MS = 60_000;

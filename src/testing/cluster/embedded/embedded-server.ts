@@ -2,8 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listChildProcesses } from './child-processes.ts';
 import { findFreePort } from './free-port.ts';
-import { pollUntil } from './poll-until.ts';
-import type { ServerControl } from './running-servers.ts';
+import { pollUntil } from '../poll-until.ts';
+import type { ServerControl } from '../running-servers.ts';
 import { isAlive, startPostgres, type ServerHome } from './start-postgres.ts';
 
 const START_ATTEMPTS = 50;

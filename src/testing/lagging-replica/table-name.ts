@@ -1,5 +1,5 @@
 import { type Kysely, sql, TableNode } from 'kysely';
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError } from '../../errors.ts';
 
 /** A table as the database knows it, with the schema that queries write before it, if they do. */
 export interface TableName {

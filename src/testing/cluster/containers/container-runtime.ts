@@ -1,12 +1,12 @@
 import type { StartedPostgreSqlContainer } from '@testcontainers/postgresql';
 import type { StartedTestContainer } from 'testcontainers';
 import { startContainerStandby } from './container-standby.ts';
-import { importPeer } from './import-peer.ts';
-import { pollUntil } from './poll-until.ts';
+import { importPeer } from '../import-peer.ts';
+import { pollUntil } from '../poll-until.ts';
 import { runInContainer } from './run-in-container.ts';
-import type { RunningServers } from './running-servers.ts';
-import { SERVER_ARGUMENTS } from './server-settings.ts';
-import { runSql } from './sql.ts';
+import type { RunningServers } from '../running-servers.ts';
+import { SERVER_ARGUMENTS } from '../server-settings.ts';
+import { runSql } from '../sql.ts';
 
 /** The primary's name on the network of its cluster. */
 const PRIMARY_HOST = 'primary';

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError } from '../../errors.ts';
 import { pollUntil } from './poll-until.ts';
 import {
   readApplyDelay,

@@ -4,9 +4,9 @@ import {
   type ReplicationClusterOptions,
   type ReplicationRuntime,
 } from './cluster-options.ts';
-import { findContainerObstacle } from './container-probe.ts';
-import { startContainers } from './container-runtime.ts';
-import { startEmbeddedServers } from './embedded-runtime.ts';
+import { findContainerObstacle } from './containers/container-probe.ts';
+import { startContainers } from './containers/container-runtime.ts';
+import { startEmbeddedServers } from './embedded/embedded-runtime.ts';
 import { createReplica, type Replica } from './replica.ts';
 import type { RunningServers } from './running-servers.ts';
 import { runSql } from './sql.ts';
