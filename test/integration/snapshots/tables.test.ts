@@ -8,8 +8,8 @@ import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, addWaitpoints } from '../support/snapshot-fixtures.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, addWaitpoints } from '../../support/snapshot-fixtures.ts';
 
 describe('the snapshot tables', () => {
   let database: ReplicatedDatabase<SnapshotTables>;

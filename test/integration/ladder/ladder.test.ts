@@ -1,12 +1,12 @@
 import { type Kysely, NoResultError } from 'kysely';
 import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { watch } from '../../support/watch.ts';
 
 describe('a read of one order', () => {
   let database: ReplicatedDatabase<OrdersDatabase>;

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
-const TESTING = new URL('../../src/testing/index.ts', import.meta.url).href;
+const TESTING = new URL('../../../src/testing/index.ts', import.meta.url).href;
 
 describe('an embedded replication cluster', () => {
   // A temporary folder of its own shows all that a cluster writes and, by its name, all that it runs.

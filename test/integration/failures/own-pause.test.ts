@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
-import { connect } from '../support/connect.ts';
+import { connect } from '../../support/connect.ts';
 
 const READS = 40;
 

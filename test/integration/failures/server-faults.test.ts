@@ -3,13 +3,13 @@ import { anyOf } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import { Client, type PoolConfig } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { type Connection, connect } from '../support/connect.ts';
-import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
+import { type Connection, connect } from '../../support/connect.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { seeRead } from '../support/see-read.ts';
+} from '../../support/replicated-database.ts';
+import { seeRead } from '../../support/see-read.ts';
 
 /** What a standby, and the pool before it, do to a read that was sent there. */
 let database: ReplicatedDatabase<OrdersDatabase>;

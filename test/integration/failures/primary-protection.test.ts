@@ -6,19 +6,19 @@ import {
   type ReplicaQuery,
 } from 'kysely-replica-fallback';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Connection, connect } from '../support/connect.ts';
+import { type Connection, connect } from '../../support/connect.ts';
 import {
   addOrder,
   createOrders,
   findOrder,
   type FoundOrder,
   type OrdersDatabase,
-} from '../support/orders.ts';
+} from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { watch } from '../../support/watch.ts';
 
 let database: ReplicatedDatabase<OrdersDatabase>;
 let observer: Connection<OrdersDatabase>;

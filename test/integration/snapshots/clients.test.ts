@@ -11,9 +11,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, addWaitpoints, outline, START } from '../support/snapshot-fixtures.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, addWaitpoints, outline, START } from '../../support/snapshot-fixtures.ts';
+import { watch } from '../../support/watch.ts';
 
 type Client = Kysely<SnapshotTables>;
 

@@ -13,12 +13,12 @@ import {
   findOrder,
   type FoundOrder,
   type OrdersDatabase,
-} from '../support/orders.ts';
+} from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { watch } from '../../support/watch.ts';
 
 describe('a read', () => {
   let database: ReplicatedDatabase<OrdersDatabase>;

@@ -5,12 +5,12 @@ import {
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { snapshotsSinceQuery } from '../../src/snapshots/snapshots-since-query.ts';
+import { snapshotsSinceQuery } from '../../../src/snapshots/snapshots-since-query.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, addWaitpoints, outline } from '../support/snapshot-fixtures.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, addWaitpoints, outline } from '../../support/snapshot-fixtures.ts';
 
 describe('getSnapshotsSince', () => {
   let database: ReplicatedDatabase<SnapshotTables>;

@@ -2,12 +2,12 @@ import { getEventListeners } from 'node:events';
 import { type AbortableQueryOptions, sql } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Connection, connect } from '../support/connect.ts';
-import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
+import { type Connection, connect } from '../../support/connect.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 /** Nothing listens here: a read that asks this primary fails with ECONNREFUSED. */
 const NOWHERE = 'postgres://127.0.0.1:1/nowhere';

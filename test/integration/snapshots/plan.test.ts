@@ -1,12 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { snapshotsSinceQuery } from '../../src/snapshots/snapshots-since-query.ts';
-import { explain, type Explained } from '../support/explain.ts';
+import { snapshotsSinceQuery } from '../../../src/snapshots/snapshots-since-query.ts';
+import { explain, type Explained } from '../../support/explain.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 /**
  * From 10,000 to 1,000,000 rows, an index gets one more level, of which a descent reads one page. The query descends into

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, outline, START } from '../support/snapshot-fixtures.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, outline, START } from '../../support/snapshot-fixtures.ts';
 
 describe('getSnapshotsSince', () => {
   let database: ReplicatedDatabase<SnapshotTables>;

@@ -1,8 +1,8 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely';
 import { laggingReplica, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { describe, expect, test } from 'vitest';
-import { connect } from '../support/connect.ts';
-import { openSqlite } from '../support/sqlite.ts';
+import { connect } from '../../support/connect.ts';
+import { openSqlite } from '../../support/sqlite.ts';
 
 interface Database {
   shopOrders: { id: string; paidBy: string };

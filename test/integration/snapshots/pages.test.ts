@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots } from '../support/snapshot-fixtures.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots } from '../../support/snapshot-fixtures.ts';
 
 describe('getSnapshotsSince', () => {
   let database: ReplicatedDatabase<SnapshotTables>;

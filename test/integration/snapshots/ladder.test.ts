@@ -5,14 +5,14 @@ import {
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { afterFirstAnswer } from '../support/after-first-answer.ts';
+import { afterFirstAnswer } from '../../support/after-first-answer.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, addWaitpoints, outline } from '../support/snapshot-fixtures.ts';
-import { startStandInDatabase } from '../support/stand-in-database.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, addWaitpoints, outline } from '../../support/snapshot-fixtures.ts';
+import { startStandInDatabase } from '../../support/stand-in-database.ts';
+import { watch } from '../../support/watch.ts';
 
 const operation = 'snapshots_since';
 

@@ -7,8 +7,8 @@ import {
   startReplicationCluster,
 } from 'kysely-replica-fallback/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connect } from '../support/connect.ts';
-import { openSqlite } from '../support/sqlite.ts';
+import { connect } from '../../support/connect.ts';
+import { openSqlite } from '../../support/sqlite.ts';
 
 interface Database {
   customer_order: { id: string; version: number };

@@ -3,14 +3,14 @@ import { type AttemptContext, ReplicaTimeoutError } from 'kysely-replica-fallbac
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import type { PoolConfig } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Connection } from '../support/connect.ts';
-import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
-import { connectThroughProxy } from '../support/proxied-connection.ts';
+import type { Connection } from '../../support/connect.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
+import { connectThroughProxy } from '../../support/proxied-connection.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { seeRead } from '../support/see-read.ts';
+} from '../../support/replicated-database.ts';
+import { seeRead } from '../../support/see-read.ts';
 
 type Client = Kysely<OrdersDatabase>;
 

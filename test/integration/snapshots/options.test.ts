@@ -12,9 +12,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { addSnapshots, outline } from '../support/snapshot-fixtures.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { addSnapshots, outline } from '../../support/snapshot-fixtures.ts';
+import { watch } from '../../support/watch.ts';
 
 type Options = Partial<SnapshotsSinceOptions<Kysely<SnapshotTables>>>;
 

@@ -7,8 +7,8 @@ import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { Client, type ClientConfig, Pool } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { recordDiagnostics } from '../support/recording-diagnostics.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { recordDiagnostics } from '../../support/recording-diagnostics.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 
 let cluster: ReplicationCluster;
 beforeAll(async () => {
@@ -35,7 +35,7 @@ const SERVICE = `
 
 function startService(survives: boolean) {
   const service = spawn(process.execPath, ['--input-type=module', '--eval', SERVICE], {
-    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
     env: {
       ...process.env,
       STANDBY: cluster.replicas[0].connectionString,

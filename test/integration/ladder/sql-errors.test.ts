@@ -1,12 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
+import { createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { watch } from '../support/watch.ts';
+} from '../../support/replicated-database.ts';
+import { watch } from '../../support/watch.ts';
 
 describe('an SQL error', () => {
   let database: ReplicatedDatabase<OrdersDatabase>;

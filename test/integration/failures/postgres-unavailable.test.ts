@@ -9,12 +9,12 @@ import {
 } from 'kysely-replica-fallback/postgres';
 import type { PoolConfig } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { connect } from '../support/connect.ts';
-import { addOrder, createOrders, type OrdersDatabase } from '../support/orders.ts';
+import { connect } from '../../support/connect.ts';
+import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 type Client = Kysely<OrdersDatabase>;
 

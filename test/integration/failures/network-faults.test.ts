@@ -3,15 +3,15 @@ import { type AttemptContext, ReplicaTimeoutError } from 'kysely-replica-fallbac
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import type { PoolConfig } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import type { Connection } from '../support/connect.ts';
-import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../support/orders.ts';
+import type { Connection } from '../../support/connect.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
-import { connectThroughProxy } from '../support/proxied-connection.ts';
-import { seeRead } from '../support/see-read.ts';
-import type { TcpProxy } from '../support/tcp-proxy.ts';
+} from '../../support/replicated-database.ts';
+import { connectThroughProxy } from '../../support/proxied-connection.ts';
+import { seeRead } from '../../support/see-read.ts';
+import type { TcpProxy } from '../../support/tcp-proxy.ts';
 
 /** What the network between a service and its replica does to a read. */
 let database: ReplicatedDatabase<OrdersDatabase>;
