@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { afterAll } from 'vitest';
 import { type Connection, connect } from './connect.ts';
 
 export type Change<DB> = (db: Kysely<DB>) => Promise<unknown>;
@@ -17,6 +18,13 @@ export interface ReplicatedDatabase<DB> {
   /** Resolves when the replica shows all that was written. */
   catchUp(): Promise<void>;
   end(): Promise<void>;
+}
+
+/** On a primary and its streaming standby, until all tests of the file have ended. */
+export async function replicatedDatabase<DB>(migrate: Change<DB>): Promise<ReplicatedDatabase<DB>> {
+  const database = await startReplicatedDatabase(migrate);
+  afterAll(() => database.end());
+  return database;
 }
 
 /** On a primary and its streaming standby. */

@@ -5,21 +5,15 @@ import type { PoolConfig } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { Connection } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { connectThroughProxy } from '../../support/proxied-connection.ts';
 import { seeRead } from '../../support/see-read.ts';
 import type { TcpProxy } from '../../support/tcp-proxy.ts';
 
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('1'));
+
 /** What the network between a service and its replica does to a read. */
-let database: ReplicatedDatabase<OrdersDatabase>;
-beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.write(addOrder('1'));
-});
-afterAll(() => database?.end());
 
 // Kysely tells the console of a query that ended after it was abandoned, which is when the test is over.
 beforeAll(() => void vi.spyOn(console, 'error').mockReturnValue());

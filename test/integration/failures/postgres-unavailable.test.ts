@@ -8,22 +8,15 @@ import {
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
 import type { PoolConfig } from 'pg';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;
-
-let database: ReplicatedDatabase<OrdersDatabase>;
-beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.write(addOrder('1'));
-});
-afterAll(() => database?.end());
 
 const standby = () => database.cluster.replicas[0];
 

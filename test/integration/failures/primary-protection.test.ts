@@ -14,22 +14,18 @@ import {
   type FoundOrder,
   type OrdersDatabase,
 } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { watch } from '../../support/watch.ts';
 
-let database: ReplicatedDatabase<OrdersDatabase>;
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.holdBack();
+
 let observer: Connection<OrdersDatabase>;
 beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.holdBack();
   observer = connect(database.cluster.primary.connectionString);
 });
 afterAll(async () => {
   await observer?.end();
-  await database?.end();
 });
 
 type Query = ReplicaQuery<Kysely<OrdersDatabase>, FoundOrder | undefined>;

@@ -2,22 +2,16 @@ import { type Kysely, sql } from 'kysely';
 import { anyOf } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import { Client, type PoolConfig } from 'pg';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
 
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('1'));
+
 /** What a standby, and the pool before it, do to a read that was sent there. */
-let database: ReplicatedDatabase<OrdersDatabase>;
-beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.write(addOrder('1'));
-});
-afterAll(() => database?.end());
 
 const standby = () => database.cluster.replicas[0];
 

@@ -4,23 +4,20 @@ import { withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('everywhere'));
 
 /** Nothing listens here: a read that asks this primary fails with ECONNREFUSED. */
 const NOWHERE = 'postgres://127.0.0.1:1/nowhere';
 const A_MINUTE = { delays: () => [60_000] };
 
 describe('a read over a replica pool of one connection', () => {
-  let database: ReplicatedDatabase<OrdersDatabase>;
   let replica: Connection<OrdersDatabase>;
   let primary: Connection<OrdersDatabase>;
 
   beforeAll(async () => {
-    database = await startReplicatedDatabase(createOrders);
-    await database.write(addOrder('everywhere'));
     const { connectionString } = database.cluster.replicas[0];
     replica = connect(connectionString, { max: 1, connectionTimeoutMillis: 10_000 });
     primary = connect(NOWHERE);
@@ -30,7 +27,6 @@ describe('a read over a replica pool of one connection', () => {
   });
   afterAll(async () => {
     await Promise.all([replica?.end(), primary?.end()]);
-    await database?.end();
   });
 
   const useThePool = () => findOrder(replica.db, 'everywhere').executeTakeFirstOrThrow();

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { type ReplicaFallbackOptions, withReplicaFallback } from 'kysely-replica-fallback';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   addOrder,
   createOrders,
@@ -8,23 +8,15 @@ import {
   type FoundOrder,
   type OrdersDatabase,
 } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { watch } from '../../support/watch.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('everywhere'));
 
 type Options = ReplicaFallbackOptions<Kysely<OrdersDatabase>, FoundOrder | undefined>;
 
 describe('a read asks the primary once, and counts nothing,', () => {
-  let database: ReplicatedDatabase<OrdersDatabase>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createOrders);
-    await database.write(addOrder('everywhere'));
-  });
-  afterAll(() => database?.end());
-
   type ToBypass = (options: Options) => Options;
   const read = async (id: string, toBypass: ToBypass) => {
     const { options, see, instruments } = watch(database);

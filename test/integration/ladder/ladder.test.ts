@@ -1,21 +1,14 @@
 import { type Kysely, NoResultError } from 'kysely';
 import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { watch } from '../../support/watch.ts';
 
-describe('a read of one order', () => {
-  let database: ReplicatedDatabase<OrdersDatabase>;
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createOrders);
-  });
+describe('a read of one order', () => {
   afterEach(() => database.catchUp());
-  afterAll(() => database?.end());
 
   test('is served by a replica that has the order, and the primary is not asked', async () => {
     await database.write(addOrder('replayed'));

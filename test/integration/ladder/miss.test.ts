@@ -6,7 +6,7 @@ import {
   returned,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import {
   addOrder,
   createOrders,
@@ -14,20 +14,13 @@ import {
   type FoundOrder,
   type OrdersDatabase,
 } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { watch } from '../../support/watch.ts';
 
-describe('a read', () => {
-  let database: ReplicatedDatabase<OrdersDatabase>;
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createOrders);
-  });
+describe('a read', () => {
   afterEach(() => database.catchUp());
-  afterAll(() => database?.end());
 
   const stale = { version: 1, servedBy: 'replica' };
   const fresh = { version: 2, servedBy: 'primary' };

@@ -1,21 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import { noRow, withReplicaFallback } from 'kysely-replica-fallback';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { watch } from '../../support/watch.ts';
 
-describe('an SQL error', () => {
-  let database: ReplicatedDatabase<OrdersDatabase>;
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createOrders);
-  });
+describe('an SQL error', () => {
   afterEach(() => database.catchUp());
-  afterAll(() => database?.end());
 
   const sources = [
     { failing: 'replica', asked: { replica: 1, primary: 0 } },

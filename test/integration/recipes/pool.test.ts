@@ -6,25 +6,21 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Connection } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { connectThroughProxy } from '../../support/proxied-connection.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;
 
 /** What the README says of the replica's pool: who gets its clients back, and when. */
-let database: ReplicatedDatabase<OrdersDatabase>;
 beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.write(addOrder('1'));
   // Kysely tells the console of a query that ended after it was abandoned, which may be when the test is over.
   vi.spyOn(console, 'error').mockReturnValue();
 });
 afterAll(async () => {
   vi.restoreAllMocks();
-  await database?.end();
 });
 
 const connectReplica = (config: PoolConfig) =>

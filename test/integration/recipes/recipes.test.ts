@@ -15,27 +15,18 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { Connection } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { connectThroughProxy } from '../../support/proxied-connection.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;
 
-/** The README's circuit breaker on the replica and bulkhead on the primary. */
-let database: ReplicatedDatabase<OrdersDatabase>;
-beforeAll(async () => {
-  database = await startReplicatedDatabase<OrdersDatabase>(createOrders);
-  await database.write(addOrder('1'));
-  // Kysely tells the console of a query that ended after it was abandoned, which is when the test is over.
-  vi.spyOn(console, 'error').mockReturnValue();
-});
+// Kysely tells the console of a query that ended after it was abandoned, which is when the test is over.
+beforeAll(() => void vi.spyOn(console, 'error').mockReturnValue());
 afterEach(() => void vi.useRealTimers());
-afterAll(async () => {
-  vi.restoreAllMocks();
-  await database?.end();
-});
+afterAll(() => void vi.restoreAllMocks());
 
 const FAILURES = 3;
 const OPEN_MS = 10_000;

@@ -7,24 +7,18 @@ import {
   SnapshotNotFoundError,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { describe, expect, test } from 'vitest';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots, addWaitpoints, outline, START } from '../../support/snapshot-fixtures.ts';
 import { watch } from '../../support/watch.ts';
+
+const database = await replicatedDatabase<SnapshotTables>((db) =>
+  db.schema.createSchema('tenant').execute(),
+);
 
 type Client = Kysely<SnapshotTables>;
 
 describe('snapshots since', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase((db) => db.schema.createSchema('tenant').execute());
-  });
-  afterAll(() => database?.end());
-
   test.for<{ through: string; use: (db: Client) => Client }>([
     { through: 'no plugin', use: (db) => db },
     { through: 'CamelCasePlugin', use: (db) => db.withPlugin(new CamelCasePlugin()) },

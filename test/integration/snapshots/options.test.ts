@@ -8,26 +8,18 @@ import {
   type SnapshotsSinceOptions,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { describe, expect, test } from 'vitest';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots, outline } from '../../support/snapshot-fixtures.ts';
 import { watch } from '../../support/watch.ts';
+
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
+await database.holdBack();
+await database.write(addSnapshots('run', 'a', 'b'));
 
 type Options = Partial<SnapshotsSinceOptions<Kysely<SnapshotTables>>>;
 
 describe('snapshots since', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
-    await database.holdBack();
-    await database.write(addSnapshots('run', 'a', 'b'));
-  });
-  afterAll(() => database?.end());
-
   const question = { runId: 'run', snapshotId: 'a' };
 
   test.for<{ defaults?: Options; overrides?: Options; operation: string }>([

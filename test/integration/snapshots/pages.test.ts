@@ -3,21 +3,13 @@ import {
   getSnapshotsSince,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots } from '../../support/snapshot-fixtures.ts';
 
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
+
 describe('getSnapshotsSince', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
-  });
-  afterAll(() => database?.end());
-
   test.for([
     { later: 50, limit: undefined, returned: 50, hasMore: false },
     { later: 51, limit: undefined, returned: 50, hasMore: true },

@@ -1,12 +1,11 @@
 import { type Kysely, sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { snapshotsSinceQuery } from '../../../src/snapshots/snapshots-since-query.ts';
 import { explain, type Explained } from '../../support/explain.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
 
 /**
  * From 10,000 to 1,000,000 rows, an index gets one more level, of which a descent reads one page. The query descends into
@@ -19,8 +18,7 @@ const TIMEOUT = 300_000;
 const ANCHORS = ['00000007', '00009007', '00009507'];
 
 describe('snapshots since reads no whole table, and', { timeout: TIMEOUT }, () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-  let db: Kysely<SnapshotTables>;
+  const { db } = database.primary;
   /** How it reads what came after each anchor among 10,000 snapshots. */
   const few = new Map<string, Explained>();
   /** The most pages that it may read, whatever it is asked. */
@@ -31,8 +29,6 @@ describe('snapshots since reads no whole table, and', { timeout: TIMEOUT }, () =
   const vacuum = () => sql`vacuum analyze`.execute(db);
 
   beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
-    ({ db } = database.primary);
     // So that the planner's statistics are as old as a test wants them.
     await sql`alter table execution_snapshot set (autovacuum_enabled = false)`.execute(db);
 
@@ -45,7 +41,6 @@ describe('snapshots since reads no whole table, and', { timeout: TIMEOUT }, () =
     await addRuns(db, 10_000, 1_000_000);
     await vacuum();
   }, TIMEOUT);
-  afterAll(() => database?.end());
 
   test.for(ANCHORS)(
     'as many pages of 1,000,000 snapshots as of 10,000, but for a level of each index, after %s',

@@ -4,21 +4,13 @@ import {
   SnapshotNotFoundError,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { describe, expect, test } from 'vitest';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots, outline, START } from '../../support/snapshot-fixtures.ts';
 
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
+
 describe('getSnapshotsSince', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
-  });
-  afterAll(() => database?.end());
-
   const since = (runId: string, snapshotId: string, limit?: number) =>
     getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
 

@@ -4,26 +4,22 @@ import {
   dropSnapshotTables,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { beforeEach, beforeAll, describe, expect, test } from 'vitest';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots, addWaitpoints } from '../../support/snapshot-fixtures.ts';
 
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
+
 describe('the snapshot tables', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
   let db: Kysely<SnapshotTables>;
 
   beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
     ({ db } = database.primary);
   });
   beforeEach(async () => {
     await dropSnapshotTables(db);
     await createSnapshotTables(db);
   });
-  afterAll(() => database?.end());
 
   const tables = async () => {
     const { rows } = await sql<{ tablename: string }>`

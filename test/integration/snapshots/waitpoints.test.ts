@@ -4,22 +4,14 @@ import {
   getSnapshotsSince,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { snapshotsSinceQuery } from '../../../src/snapshots/snapshots-since-query.ts';
-import {
-  type ReplicatedDatabase,
-  startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { addSnapshots, addWaitpoints, outline } from '../../support/snapshot-fixtures.ts';
 
+const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
+
 describe('getSnapshotsSince', () => {
-  let database: ReplicatedDatabase<SnapshotTables>;
-
-  beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
-  });
-  afterAll(() => database?.end());
-
   const since = (runId: string, snapshotId: string, limit?: number) =>
     getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
 
