@@ -1,40 +1,29 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { packInto } from '../support/packed.ts';
 
-const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
-let project: string;
-let files: string[];
+let consumer: Awaited<ReturnType<typeof packInto>>;
 
 beforeAll(async () => {
-  project = await mkdtemp(join(tmpdir(), 'tarball-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], {
-    cwd: root,
-  });
-  const [packed] = JSON.parse(stdout);
-  files = packed.files.map((file: { path: string }) => file.path);
-  await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }');
-  await run('npm', ['install', '--prefer-offline', '--no-audit', `./${packed.filename}`, 'pg'], {
-    cwd: project,
-  });
+  consumer = await packInto('tarball');
+  const { run, tarball } = consumer;
+  await run('npm', 'install', '--prefer-offline', '--no-audit', tarball, 'pg');
 }, 300_000);
 
-afterAll(() => rm(project, { recursive: true, force: true }));
+afterAll(() => consumer?.[Symbol.asyncDispose]());
 
 test('holds the built code and the documents, and nothing else', () => {
-  const others = files.filter((file) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
+  const others = consumer.files.filter((file) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
   expect(others.toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
 });
 
 test('brings one dependency of its own, and its peers', async () => {
-  const installed = await readdir(join(project, 'node_modules'));
+  const installed = await readdir(join(consumer.project, 'node_modules'));
   expect(installed).toEqual(expect.arrayContaining(['kysely', 'p-retry', '@opentelemetry']));
   expect(installed).not.toEqual(expect.arrayContaining(['testcontainers']));
   expect(Object.keys(manifest.dependencies)).toEqual(['p-retry']);
@@ -45,16 +34,14 @@ const subpaths = Object.keys(manifest.exports).filter((subpath) => subpath !== '
 test.each(subpaths)('offers %s to an empty project', async (subpath) => {
   const name = join(manifest.name, subpath);
   const script = `console.log(JSON.stringify(Object.keys(await import(${JSON.stringify(name)}))))`;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
-    cwd: project,
-  });
+  const { stdout } = await consumer.run(process.execPath, '--input-type=module', '-e', script);
   const source = await import(join(root, 'src', subpath, 'index.ts'));
   expect(JSON.parse(stdout).toSorted()).toEqual(Object.keys(source).toSorted());
 });
 
 test('reads through its ladder in an empty project', async () => {
   await writeFile(
-    join(project, 'read.ts'),
+    join(consumer.project, 'read.ts'),
     `
     import { type MissClassifier, noRow, withReplicaFallback } from '${manifest.name}';
     import { createSnapshotsSince, type Snapshot } from '${manifest.name}/snapshots';
@@ -74,14 +61,12 @@ test('reads through its ladder in an empty project', async () => {
     export type { Snapshot };
     `,
   );
-  const { stdout } = await run(process.execPath, ['read.ts'], { cwd: project });
+  const { stdout } = await consumer.run(process.execPath, 'read.ts');
   expect(stdout).toBe('from the primary function function\n');
   // Its types, as a project sees them that checks its libraries too.
   const tsc = join(root, 'node_modules/.bin/tsc');
   const types = ['--module', 'nodenext', '--strict', '--noEmit', '--target', 'es2023', 'read.ts'];
-  await run(tsc, [...types, '--types', '', '--lib', 'es2023,esnext.disposable,dom'], {
-    cwd: project,
-  });
+  await consumer.run(tsc, ...types, '--types', '', '--lib', 'es2023,esnext.disposable,dom');
 });
 
 test.each([
@@ -93,9 +78,7 @@ test.each([
     const reason = await startReplicationCluster({ runtime: '${runtime}' }).catch((error) => error);
     console.log(reason.message);
   `;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
-    cwd: project,
-  });
+  const { stdout } = await consumer.run(process.execPath, '--input-type=module', '-e', script);
   expect(stdout).toBe(
     `The replication test bed needs the package \`${peer}\`, which is not installed. ` +
       `Install it with \`npm install --save-dev ${peer}\`.\n`,
