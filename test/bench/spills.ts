@@ -15,8 +15,8 @@ interface Database {
 
 const READS = 10_000;
 const KEYS = READS / 100;
-const DEADLINE_MS = 15_000;
-const ROUNDS = 3;
+/** Longer than the slowest machine takes: only a read that hangs meets it. */
+const DEADLINE_MS = 120_000;
 
 /**
  * What all reads at once cost the primary when a standby has none of the rows: as they are, within a budget, and when
@@ -28,11 +28,15 @@ export async function benchSpills(
   primary: Kysely<Database>,
   replica: Kysely<Database>,
   standby: Replica,
+  { isQuick }: { isQuick: boolean },
 ): Promise<void> {
+  const rounds = isQuick ? 1 : 3;
   await sql`create table parcels (id int primary key)`.execute(primary);
   await standby.waitForReplay();
   await standby.pauseReplay();
   await sql`insert into parcels select generate_series(0, ${KEYS - 1})`.execute(primary);
+  // Or autovacuum does it, at any moment, and with its statistics the plan is another one.
+  await sql`analyze parcels`.execute(primary);
 
   const candidates = [
     { what: 'no bound' },
@@ -43,12 +47,12 @@ export async function benchSpills(
   const rows = [];
   for (const { what, ...bounds } of candidates) {
     const storms: Storm[] = [];
-    while (storms.length < ROUNDS) storms.push(await storm(primary, replica, bounds));
+    while (storms.length < rounds) storms.push(await storm(primary, replica, bounds));
     rows.push({ reads: what, ...summarize(storms) });
   }
   await standby.resumeReplay();
 
-  console.log(`\n${READS} reads at once that all miss on the standby: means of ${ROUNDS} times\n`);
+  console.log(`\n${READS} reads at once that all miss on the standby: means of ${rounds} times\n`);
   console.table(rows);
 }
 
@@ -94,7 +98,8 @@ async function storm(
           running.set(id, (running.get(id) ?? 0) + 1);
           if (coalesce && running.get(id) !== 1) throw new Error('Two queries ran for one key.');
           const row = await find
-            .where(sql<boolean>`pg_sleep(${primarySeconds}) is not null`)
+            // A subquery of its own runs once, whatever the plan; the bare call may run for every row.
+            .where(sql<boolean>`(select pg_sleep(${primarySeconds})) is not null`)
             .executeTakeFirst({ signal });
           running.set(id, (running.get(id) ?? 0) - 1);
           return row;
@@ -122,9 +127,7 @@ function summarize(storms: readonly Storm[]): object {
     'primary queries': Math.round(total(({ queries }) => queries) / storms.length),
     served: Math.round(total(({ outcomes }) => outcomes.primary ?? 0) / storms.length),
     rejected: Math.round(total(({ outcomes }) => outcomes.rejected ?? 0) / storms.length),
-    [`longest of ${DEADLINE_MS / 1000} s`]: Math.max(
-      ...storms.map(({ seconds }) => seconds),
-    ).toFixed(1),
+    'longest, s': Math.max(...storms.map(({ seconds }) => seconds)).toFixed(1),
     'heap after the first, MB': storms[0]?.heapMb.toFixed(1),
     'after the last': storms.at(-1)?.heapMb.toFixed(1),
   };
