@@ -4,16 +4,22 @@ export interface Round {
   readonly rounds: number;
 }
 
+/** Nanoseconds of one call: the median of the rounds, and half of the range that their middle half lies in. */
+export interface Timing {
+  readonly median: number;
+  readonly spread: number;
+}
+
 export type Candidates<Name extends string> = Readonly<Record<Name, () => Promise<unknown>>>;
 
 /**
- * The median nanoseconds of one call of each candidate. They take turns, round by round and in another order each time,
+ * What one call of each candidate costs. They take turns, round by round and in another order each time,
  * so that whatever else the machine does hits all of them alike.
  */
 export async function compare<Name extends string>(
   candidates: Candidates<Name>,
   { calls, rounds }: Round,
-): Promise<Record<Name, number>> {
+): Promise<Record<Name, Timing>> {
   const names = Object.keys(candidates) as Name[];
   const samples = new Map(names.map((name) => [name, [] as number[]]));
   const warmUp = Math.ceil(rounds / 10);
@@ -23,8 +29,8 @@ export async function compare<Name extends string>(
       if (round >= 0) samples.get(name)?.push(nanoseconds);
     }
   }
-  const medians = names.map((name) => [name, median(samples.get(name) ?? [])]);
-  return Object.fromEntries(medians) as Record<Name, number>;
+  const timings = names.map((name) => [name, summarize(samples.get(name) ?? [])]);
+  return Object.fromEntries(timings) as Record<Name, Timing>;
 }
 
 async function time(candidate: () => Promise<unknown>, calls: number): Promise<number> {
@@ -38,7 +44,8 @@ function rotate<Item>(items: readonly Item[], by: number): Item[] {
   return [...items.slice(pivot), ...items.slice(0, pivot)];
 }
 
-function median(values: readonly number[]): number {
+function summarize(values: readonly number[]): Timing {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const quantile = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  return { median: quantile(0.5), spread: (quantile(0.75) - quantile(0.25)) / 2 };
 }

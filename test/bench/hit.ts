@@ -3,23 +3,24 @@ import { ConstantBackoff, fallback, handleAll, retry, wrap } from 'cockatiel';
 import {
   createPrimaryBudget,
   createReplicaFallback,
+  noRow,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import pRetry from 'p-retry';
-import { compare } from './compare.ts';
+import { compare, type Round } from './compare.ts';
 
 const row = { id: 1 };
 const query = async () => row;
 const clients = { primary: {}, replica: {}, operation: 'bench' };
-const ROUND = { calls: 20_000, rounds: 101 };
 
 /** What a hit costs over the bare call of a query that costs nothing: beside others, and with the options that add to it. */
-export async function benchHit(): Promise<void> {
-  await benchBesideOthers();
-  await benchOptions();
+export async function benchHit({ isQuick }: { isQuick: boolean }): Promise<void> {
+  const round = isQuick ? { calls: 10_000, rounds: 21 } : { calls: 20_000, rounds: 101 };
+  await benchBesideOthers(round);
+  await benchOptions(round);
 }
 
-async function benchBesideOthers(): Promise<void> {
+async function benchBesideOthers(round: Round): Promise<void> {
   const read = createReplicaFallback(clients);
   const meter = new MeterProvider({ readers: [new IdleReader()] }).getMeter('bench');
   const metered = createReplicaFallback({ ...clients, meter });
@@ -29,7 +30,7 @@ async function benchBesideOthers(): Promise<void> {
     retry(handleAll, { maxAttempts: 1, backoff: new ConstantBackoff(50) }),
   );
   const { primary, replica, operation } = clients;
-  const medians = await compare(
+  const timings = await compare(
     {
       bare: query,
       'withReplicaFallback()': () => withReplicaFallback(query, { primary, replica, operation }),
@@ -39,14 +40,15 @@ async function benchBesideOthers(): Promise<void> {
       'p-retry': () => pRetry(query, { retries: 1, minTimeout: 50 }),
       'cockatiel fallback(retry)': () => policy.execute(query),
     },
-    ROUND,
+    round,
   );
 
   console.log('\nA hit: nanoseconds over the bare call, and as a share of what others cost\n');
-  const over = (name: keyof typeof medians) => medians[name] - medians.bare;
-  const rows = (Object.keys(medians) as (keyof typeof medians)[]).map((name) => ({
+  const over = (name: keyof typeof timings) => timings[name].median - timings.bare.median;
+  const rows = (Object.keys(timings) as (keyof typeof timings)[]).map((name) => ({
     read: name,
-    'ns/call': Math.round(medians[name]),
+    'ns/call': Math.round(timings[name].median),
+    '±': Math.round(timings[name].spread),
     'over bare': Math.round(over(name)),
     'of p-retry': percent(over(name) / over('p-retry')),
     'of cockatiel': percent(over(name) / over('cockatiel fallback(retry)')),
@@ -54,28 +56,33 @@ async function benchBesideOthers(): Promise<void> {
   console.table(rows);
 }
 
-async function benchOptions(): Promise<void> {
+async function benchOptions(round: Round): Promise<void> {
   const read = createReplicaFallback(clients);
   const budgeted = createReplicaFallback({ ...clients, primaryBudget: createPrimaryBudget() });
   const limited = createReplicaFallback({ ...clients, replicaTimeoutMs: 500 });
+  const { operation } = clients;
   const { signal } = new AbortController();
   const abortable = createReplicaFallback({ ...clients, signal });
-  const medians = await compare(
+  const timings = await compare(
     {
       none: () => read(query),
+      'one override': () => read(query, { operation }),
+      'four overrides': () =>
+        read(query, { operation, coalesceKey: '1', isMiss: noRow, retryMs: 100 }),
       primaryBudget: () => budgeted(query),
       signal: () => abortable(query),
       replicaTimeoutMs: () => limited(query),
     },
-    ROUND,
+    round,
   );
 
-  console.log('\nWhat an option adds to a hit\n');
+  console.log('\nWhat overrides and options add to a hit\n');
   console.table(
-    Object.entries(medians).map(([option, nanoseconds]) => ({
-      option,
-      'ns/call': Math.round(nanoseconds),
-      'over none': Math.round(nanoseconds - medians.none),
+    Object.entries(timings).map(([added, { median, spread }]) => ({
+      added,
+      'ns/call': Math.round(median),
+      '±': Math.round(spread),
+      'over none': Math.round(median - timings.none.median),
     })),
   );
 }

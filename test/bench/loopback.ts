@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
+import type { Replica } from 'kysely-replica-fallback/testing';
 import { compare } from './compare.ts';
 
 interface Database {
@@ -10,29 +11,31 @@ interface Database {
 export async function benchLoopback(
   primary: Kysely<Database>,
   replica: Kysely<Database>,
-  waitForReplay: () => Promise<void>,
+  standby: Replica,
+  { isQuick }: { isQuick: boolean },
 ): Promise<void> {
   await sql`create table orders (id int primary key, note text not null)`.execute(primary);
   await primary.insertInto('orders').values({ id: 1, note: 'paid' }).execute();
-  await waitForReplay();
+  await standby.waitForReplay();
 
   const query = (db: Kysely<Database>) =>
     db.selectFrom('orders').selectAll().where('id', '=', 1).executeTakeFirst();
-  const medians = await compare(
+  const timings = await compare(
     {
       bare: () => query(replica),
       'bare, again': () => query(replica),
       wrapped: () => withReplicaFallback(query, { primary, replica, operation: 'bench' }),
     },
-    { calls: 200, rounds: 101 },
+    { calls: 200, rounds: isQuick ? 21 : 101 },
   );
 
   console.log('\nThe same on a real read from a standby on loopback\n');
   console.table(
-    Object.entries(medians).map(([read, nanoseconds]) => ({
+    Object.entries(timings).map(([read, { median, spread }]) => ({
       read,
-      'µs/call': Math.round(nanoseconds / 100) / 10,
-      'of bare': (nanoseconds / medians.bare).toFixed(3),
+      'µs/call': Math.round(median / 100) / 10,
+      '±': Math.round(spread / 100) / 10,
+      'of bare': (median / timings.bare.median).toFixed(3),
     })),
   );
 }
