@@ -1,18 +1,18 @@
 import { InvalidOptionError } from 'kysely-replica-fallback';
-import type { App } from './app.ts';
+import type { App } from './service/app.ts';
 import { HELP, parseCommandLine } from './command-line.ts';
-import { readConfig } from './config.ts';
-import { openDatabases, prepareTables } from './databases.ts';
-import { runLagDemo } from './lag-demo.ts';
+import { readConfig } from './service/config.ts';
+import { openDatabases, prepareTables } from './service/databases.ts';
+import { runLagDemo } from './demo/lag-demo.ts';
 import { createLab } from './lab/lab.ts';
 import { createLabRoutes } from './lab/lab-routes.ts';
-import { listen, type RunningServer } from './listen.ts';
-import { createLog } from './log.ts';
+import { listen, type RunningServer } from './service/listen.ts';
+import { createLog } from './service/log.ts';
 import { aborted, explain, runProgram } from './program.ts';
-import { createRunner, pollPath } from './runner.ts';
+import { createRunner, pollPath } from './demo/runner.ts';
 import { startServers } from './servers.ts';
-import { createService, createServiceWithoutFallback } from './service.ts';
-import { formatConclusion, formatPoll, formatSummary } from './summary.ts';
+import { createService, createServiceWithoutFallback } from './service/service.ts';
+import { formatConclusion, formatPoll, formatSummary } from './demo/summary.ts';
 
 await runProgram(async ({ signal, defer }) => {
   const { help, once } = parseCommandLine(process.argv.slice(2));

@@ -1,5 +1,5 @@
 import { type Replica, startReplicationCluster } from 'kysely-replica-fallback/testing';
-import type { DatabaseUrls } from './config.ts';
+import type { DatabaseUrls } from './service/config.ts';
 
 /** A primary and a standby. */
 export interface Servers {

@@ -1,11 +1,14 @@
 import { afterEach } from 'vitest';
-import type { App } from '../../examples/snapshots-service/app.ts';
-import type { Config, DatabaseUrls } from '../../examples/snapshots-service/config.ts';
-import { type Databases, openDatabases } from '../../examples/snapshots-service/databases.ts';
-import { listen } from '../../examples/snapshots-service/listen.ts';
-import { createLog, type Log } from '../../examples/snapshots-service/log.ts';
-import { createService } from '../../examples/snapshots-service/service.ts';
-import type { SnapshotKey } from '../../examples/snapshots-service/snapshot-writer.ts';
+import type { App } from '../../examples/snapshots-service/service/app.ts';
+import type { Config, DatabaseUrls } from '../../examples/snapshots-service/service/config.ts';
+import {
+  type Databases,
+  openDatabases,
+} from '../../examples/snapshots-service/service/databases.ts';
+import { listen } from '../../examples/snapshots-service/service/listen.ts';
+import { createLog, type Log } from '../../examples/snapshots-service/service/log.ts';
+import { createService } from '../../examples/snapshots-service/service/service.ts';
+import type { SnapshotKey } from '../../examples/snapshots-service/service/snapshot-writer.ts';
 
 /** An answer of the service, with its body read. */
 export interface ExampleAnswer {

@@ -1,12 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { afterEach } from 'vitest';
-import { openDatabases } from '../../examples/snapshots-service/databases.ts';
+import { openDatabases } from '../../examples/snapshots-service/service/databases.ts';
 import { createLab, type Lab } from '../../examples/snapshots-service/lab/lab.ts';
 import type { LabPoll } from '../../examples/snapshots-service/lab/lab-poll.ts';
 import { createLabRoutes } from '../../examples/snapshots-service/lab/lab-routes.ts';
-import { listen } from '../../examples/snapshots-service/listen.ts';
-import { createLog } from '../../examples/snapshots-service/log.ts';
-import { createService } from '../../examples/snapshots-service/service.ts';
+import { listen } from '../../examples/snapshots-service/service/listen.ts';
+import { createLog } from '../../examples/snapshots-service/service/log.ts';
+import { createService } from '../../examples/snapshots-service/service/service.ts';
 import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
 
 /** The lab, served on a port of its own. */

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { quote } from '../json-body.ts';
-import { RequestError } from '../problem.ts';
+import { quote } from '../service/json-body.ts';
+import { RequestError } from '../service/problem.ts';
 
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost']);
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { sendProblem } from '../problem.ts';
+import { sendProblem } from '../service/problem.ts';
 import { ownHostOnly, ownOriginOnly } from './guard.ts';
 import type { Lab } from './lab.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';

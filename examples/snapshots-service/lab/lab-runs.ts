@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { SnapshotTables } from 'kysely-replica-fallback/snapshots';
-import { appendSnapshot, createRun, type SnapshotKey } from '../snapshot-writer.ts';
+import { appendSnapshot, createRun, type SnapshotKey } from '../service/snapshot-writer.ts';
 
 /** The runs that the lab writes to. There are never more than a few: old ones are deleted. */
 export interface LabRuns {

@@ -1,7 +1,7 @@
 import type { Replica } from 'kysely-replica-fallback/testing';
-import type { Databases } from '../databases.ts';
-import type { Log } from '../log.ts';
-import { RequestError } from '../problem.ts';
+import type { Databases } from '../service/databases.ts';
+import type { Log } from '../service/log.ts';
+import { RequestError } from '../service/problem.ts';
 import { createActivity } from './activity.ts';
 import { createLabRecord, type LabNews } from './lab-record.ts';
 import { createLabRuns } from './lab-runs.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import type { Databases } from '../databases.ts';
+import type { Databases } from '../service/databases.ts';
 
 /** How late the standby was at a moment. */
 export interface LagSample {

@@ -1,6 +1,6 @@
 import type { HonoRequest } from 'hono';
-import { quote, readJsonBody } from '../json-body.ts';
-import { RequestError } from '../problem.ts';
+import { quote, readJsonBody } from '../service/json-body.ts';
+import { RequestError } from '../service/problem.ts';
 import { type Scene, SCENES } from './scenes.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { HonoRequest } from 'hono';
-import { quote, readJsonBody } from '../json-body.ts';
-import { RequestError } from '../problem.ts';
+import { quote, readJsonBody } from '../service/json-body.ts';
+import { RequestError } from '../service/problem.ts';
 import { BOUNDS, type LabSettings, NUMBERS } from './settings.ts';
 
 const SWITCHES = ['paused', 'fallback'] as const;

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts';
+import type { Log } from '../service/log.ts';
 import type { PlayedScene, PlayingScene } from './lab-state.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { createNaps } from './naps.ts';

@@ -6,8 +6,8 @@ import {
   SnapshotNotFoundError,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
-import type { Databases } from '../databases.ts';
-import type { SnapshotKey } from '../snapshot-writer.ts';
+import type { Databases } from '../service/databases.ts';
+import type { SnapshotKey } from '../service/snapshot-writer.ts';
 import type { LabAttempt, LabOutcome, NewLabPoll } from './lab-poll.ts';
 import type { LabSettings } from './settings.ts';
 

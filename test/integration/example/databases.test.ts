@@ -2,20 +2,20 @@ import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Replica } from 'kysely-replica-fallback/testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { DatabaseUrls } from '../../examples/snapshots-service/config.ts';
-import { connect } from '../support/connect.ts';
-import { startExample } from '../support/example-process.ts';
+import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
+import { connect } from '../../support/connect.ts';
+import { startExample } from '../../support/example-process.ts';
 import {
   aProblem,
   outcomeOf,
   problemOf,
   requestExample,
   startExampleService,
-} from '../support/example-service.ts';
+} from '../../support/example-service.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 /** Nothing listens here. */
 const NOWHERE = 'postgres://postgres@127.0.0.1:1/postgres';

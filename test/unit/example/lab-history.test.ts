@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createHistory } from '../../examples/snapshots-service/lab/history.ts';
-import { createLabRecord } from '../../examples/snapshots-service/lab/lab-record.ts';
+import { createHistory } from '../../../examples/snapshots-service/lab/history.ts';
+import { createLabRecord } from '../../../examples/snapshots-service/lab/lab-record.ts';
 
 const POLL = {
   at: 0,

@@ -1,13 +1,13 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DatabaseUrls } from '../../examples/snapshots-service/config.ts';
-import type { SnapshotKey } from '../../examples/snapshots-service/snapshot-writer.ts';
-import { uuidV7 } from '../../examples/snapshots-service/uuid-v7.ts';
-import { aProblem, problemOf, startExampleService } from '../support/example-service.ts';
+import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
+import type { SnapshotKey } from '../../../examples/snapshots-service/service/snapshot-writer.ts';
+import { uuidV7 } from '../../../examples/snapshots-service/service/uuid-v7.ts';
+import { aProblem, problemOf, startExampleService } from '../../support/example-service.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 const NOT_WAITPOINTS = 'Expected `waitpoints` to be an array of at most 100.';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../examples/snapshots-service/config.ts';
-import { startExample } from '../support/example-process.ts';
+import { readConfig } from '../../../examples/snapshots-service/service/config.ts';
+import { startExample } from '../../support/example-process.ts';
 
 const ENABLED = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED';
 const MIN = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS';

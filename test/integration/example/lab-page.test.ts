@@ -2,15 +2,20 @@ import { fileURLToPath } from 'node:url';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { browserObstacle, visit } from '../support/browser.ts';
-import { kindOf, type LagLabOptions, readReplayControls, startLagLab } from '../support/lag-lab.ts';
+import { browserObstacle, visit } from '../../support/browser.ts';
+import {
+  kindOf,
+  type LagLabOptions,
+  readReplayControls,
+  startLagLab,
+} from '../../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 const PATIENCE = { timeout: 15_000 };
-const ARTIFACTS = fileURLToPath(new URL('../artifacts/', import.meta.url));
+const ARTIFACTS = fileURLToPath(new URL('../../artifacts/', import.meta.url));
 
 // The one thing that tests may go without.
 if (browserObstacle !== undefined) {

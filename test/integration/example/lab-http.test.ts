@@ -3,14 +3,14 @@ import { request } from 'node:http';
 import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createLabRuns } from '../../examples/snapshots-service/lab/lab-runs.ts';
-import { aProblem, problemOf } from '../support/example-service.ts';
-import { type LagLabOptions, startLagLab } from '../support/lag-lab.ts';
-import { requestRaw } from '../support/raw-request.ts';
+import { createLabRuns } from '../../../examples/snapshots-service/lab/lab-runs.ts';
+import { aProblem, problemOf } from '../../support/example-service.ts';
+import { type LagLabOptions, startLagLab } from '../../support/lag-lab.ts';
+import { requestRaw } from '../../support/raw-request.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createActivity } from '../../examples/snapshots-service/lab/activity.ts';
+import { createActivity } from '../../../examples/snapshots-service/lab/activity.ts';
 
 /** Work that ends when it is told to, and not when its signal aborts. */
 function createStubbornWork() {

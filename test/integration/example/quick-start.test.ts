@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startExample } from '../support/example-process.ts';
+import { startExample } from '../../support/example-process.ts';
 
 test('the quick start prints an outcome for each way in which a read can end', async () => {
   const example = startExample('orders-quick-start.ts');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type ExampleProcess, startExample } from '../support/example-process.ts';
+import { type ExampleProcess, startExample } from '../../support/example-process.ts';
 
 describe('the example', { timeout: 60_000 }, () => {
   // A temporary folder of its own shows all that a copy writes and, by its name, all that it runs.
@@ -109,7 +109,7 @@ describe('the example', { timeout: 60_000 }, () => {
 });
 
 test('npm start builds the package and hands its arguments on', async () => {
-  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const root = fileURLToPath(new URL('../../../', import.meta.url));
   const project = mkdtempSync(join(tmpdir(), 'npm-start-'));
   onTestFinished(() => rmSync(project, { recursive: true }));
   for (const name of ['src', 'examples', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {

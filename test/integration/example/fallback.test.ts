@@ -3,14 +3,14 @@ import { connect } from 'node:net';
 import { sql } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { DatabaseUrls } from '../../examples/snapshots-service/config.ts';
-import { createServiceWithoutFallback } from '../../examples/snapshots-service/service.ts';
-import { uuidV7 } from '../../examples/snapshots-service/uuid-v7.ts';
-import { outcomeOf, startExampleService } from '../support/example-service.ts';
+import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
+import { createServiceWithoutFallback } from '../../../examples/snapshots-service/service/service.ts';
+import { uuidV7 } from '../../../examples/snapshots-service/service/uuid-v7.ts';
+import { outcomeOf, startExampleService } from '../../support/example-service.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 const NOT_AT_ALL = { min: 0, max: 0 };
 const AN_INSTANT = { min: 0, max: 1 };

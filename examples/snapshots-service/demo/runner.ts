@@ -1,4 +1,4 @@
-import type { SnapshotKey } from './snapshot-writer.ts';
+import type { SnapshotKey } from '../service/snapshot-writer.ts';
 
 /** What a poll experienced. */
 export interface Answer {

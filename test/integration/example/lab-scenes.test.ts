@@ -1,11 +1,11 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SCENES } from '../../examples/snapshots-service/lab/scenes.ts';
-import { kindOf, readReplayControls, startLagLab } from '../support/lag-lab.ts';
+import { SCENES } from '../../../examples/snapshots-service/lab/scenes.ts';
+import { kindOf, readReplayControls, startLagLab } from '../../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../support/replicated-database.ts';
+} from '../../support/replicated-database.ts';
 
 describe('a scene of the lag lab', () => {
   let database: ReplicatedDatabase<SnapshotTables>;
