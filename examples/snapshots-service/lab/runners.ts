@@ -1,6 +1,6 @@
 import type { Databases } from '../service/databases.ts';
 import type { Log } from '../service/log.ts';
-import { uuidV7 } from '../service/uuid-v7.ts';
+import { v7 as uuidV7 } from 'uuid';
 import type { NewLabPoll } from './lab-poll.ts';
 import type { LabRuns } from './lab-runs.ts';
 import type { LiveSettings } from './live-settings.ts';

@@ -5,7 +5,7 @@ import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallba
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
 import { createServiceWithoutFallback } from '../../../examples/snapshots-service/service/service.ts';
-import { uuidV7 } from '../../../examples/snapshots-service/service/uuid-v7.ts';
+import { v7 as uuidV7 } from 'uuid';
 import { outcomeOf, startExampleService } from '../../support/example-service.ts';
 import {
   type ReplicatedDatabase,

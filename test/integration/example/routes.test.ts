@@ -2,7 +2,7 @@ import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallba
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
 import type { SnapshotKey } from '../../../examples/snapshots-service/service/snapshot-writer.ts';
-import { uuidV7 } from '../../../examples/snapshots-service/service/uuid-v7.ts';
+import { v7 as uuidV7 } from 'uuid';
 import { aProblem, problemOf, startExampleService } from '../../support/example-service.ts';
 import {
   type ReplicatedDatabase,
