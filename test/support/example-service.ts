@@ -48,7 +48,9 @@ export async function startExampleService(
   { settings, create }: ExampleServiceOptions = {},
 ): Promise<ExampleService> {
   const lines: Record<string, unknown>[] = [];
-  const log = createLog('info', (line) => lines.push(JSON.parse(line)));
+  const log = createLog('info', {
+    write: (line) => void lines.push(JSON.parse(line)),
+  });
   const databases = openDatabases(urls, log);
   const app =
     create?.(databases, log) ??
@@ -85,7 +87,7 @@ export async function startExampleService(
 export async function requestExample(url: string, init?: RequestInit): Promise<ExampleAnswer> {
   const response = await fetch(url, init);
   const text = await response.text();
-  const isJson = response.headers.get('Content-Type')?.includes('json');
+  const isJson = text !== '' && response.headers.get('Content-Type')?.includes('json'); // a HEAD has no body
   const body: unknown = isJson ? JSON.parse(text) : undefined;
   return { status: response.status, headers: response.headers, text, body };
 }

@@ -40,7 +40,9 @@ export async function startLagLab(
   { ownServers = false, open = true, pace = 1, port = 0 }: LagLabOptions = {},
 ): Promise<RunningLab> {
   const lines: Record<string, unknown>[] = [];
-  const log = createLog('error', (line) => lines.push(JSON.parse(line)));
+  const log = createLog('error', {
+    write: (line) => void lines.push(JSON.parse(line)),
+  });
   const urls = { primary: primary.connectionString, replica: standby.connectionString };
   const databases = openDatabases(urls, log);
   const retryMs = { min: 50, max: 200 };

@@ -18,7 +18,7 @@ export async function requestRaw(
     request(url, { method, headers }, resolve).on('error', reject).end(body);
   });
   const content = await text(response);
-  const isJson = response.headers['content-type']?.includes('json');
+  const isJson = content !== '' && response.headers['content-type']?.includes('json');
   return {
     status: response.statusCode ?? 0,
     headers: new Headers(

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { sendProblem } from '../service/problem.ts';
-import { ownHostOnly, ownOriginOnly } from './guard.ts';
 import type { Lab } from './lab.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';
 import { readScene } from './read-scene.ts';
@@ -23,16 +22,11 @@ export function createLabRoutes(lab: Lab): Hono {
         'Content-Type': type,
         'Content-Security-Policy': policy,
         'Cache-Control': 'no-cache',
-        'Cross-Origin-Opener-Policy': 'same-origin',
-        'Cross-Origin-Resource-Policy': 'same-origin',
-        'Referrer-Policy': 'no-referrer',
-        'X-Content-Type-Options': 'nosniff',
       },
     });
   const app = new Hono();
 
-  app.get('/', ownHostOnly, () => send(index));
-  app.use('/lab/*', ownHostOnly, ownOriginOnly);
+  app.get('/', () => send(index));
 
   app.patch('/lab/settings', async (c) => {
     await lab.change(await readSettings(c.req, () => lab.state().settings));

@@ -1,7 +1,7 @@
 import type { Replica } from 'kysely-replica-fallback/testing';
 import type { Databases } from '../service/databases.ts';
 import type { Log } from '../service/log.ts';
-import { RequestError } from '../service/problem.ts';
+import { ConflictError } from '../service/conflict-error.ts';
 import { createActivity } from './activity.ts';
 import { createLabRecord, type LabNews } from './lab-record.ts';
 import { createLabRuns } from './lab-runs.ts';
@@ -39,13 +39,13 @@ export interface Lab {
   /**
    * Resolves when the change is in force.
    *
-   * @throws RequestError when it cannot be made now
+   * @throws ConflictError when it cannot be made now
    */
   change(patch: Partial<LabSettings>): Promise<void>;
   /**
    * Begins a scene, unless it is playing already.
    *
-   * @throws RequestError when it cannot be played now
+   * @throws ConflictError when it cannot be played now
    */
   play(scene: Scene): void;
   /** Ends the scene that is playing. Resolves when everything is back as it was. */
@@ -161,5 +161,5 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
 }
 
 function overcome(obstacle: Obstacle): void {
-  if (obstacle !== null) throw new RequestError(409, obstacle);
+  if (obstacle !== null) throw new ConflictError(obstacle);
 }

@@ -1,9 +1,11 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { secureHeaders } from 'hono/secure-headers';
 import type { ReadSnapshotsSince, SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Kysely } from 'kysely';
 import { clientGoneSignal } from './client-gone.ts';
 import { isUp, type Databases } from './databases.ts';
+import { ownHostOnly, ownOriginOnly } from './guard.ts';
 import type { Log } from './log.ts';
 import { type Metrics, METRICS_CONTENT_TYPE } from './metrics.ts';
 import { sendProblem, toProblem } from './problem.ts';
@@ -36,6 +38,13 @@ export function createApp({ databases, since, metrics, log }: AppParts): App {
   const app = new Hono<AppEnv>();
 
   app.use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      strictTransportSecurity: false, // it is served without TLS, on this machine only
+      overwrite: false, // the lab's page may load its own scripts
+    }),
+    ownHostOnly,
+    ownOriginOnly,
     bodyLimit({
       maxSize: HIGHEST_BODY_BYTES,
       onError: (c) => {

@@ -16,6 +16,9 @@ export interface RunningServer {
 
 const HOST = '127.0.0.1';
 
+/** A client that stalls half-way through its request is cut off. */
+const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 500 };
+
 /**
  * Serves an app on this machine only.
  *
@@ -23,7 +26,7 @@ const HOST = '127.0.0.1';
  * @throws Error with the code `EADDRINUSE` when somebody else has the port
  */
 export async function listen(app: App, port: number): Promise<RunningServer> {
-  const server = createServer(getRequestListener(app.fetch));
+  const server = createServer(LIMITS, getRequestListener(app.fetch));
   server.listen(port, HOST);
   await once(server, 'listening');
   const address = server.address();

@@ -1,3 +1,5 @@
+import { type DestinationStream, destination, pino, stdSerializers, stdTimeFunctions } from 'pino';
+
 /** From the least to the most important. */
 export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
 
@@ -7,24 +9,29 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Log = Readonly<Record<LogLevel, (message: string, fields?: object) => void>>;
 
 /**
+ * pino, which takes the fields first, with the message first.
+ *
  * @param lowest - the least important level that is written
- * @param write - where a line goes, with its line break. Default is stderr.
+ * @param stream - where the lines go. Default is stderr.
  */
 export function createLog(
   lowest: LogLevel,
-  write: (line: string) => void = (line) => process.stderr.write(line),
+  stream: DestinationStream = destination({ dest: 2, sync: true }),
 ): Log {
-  const log = (level: LogLevel) => (message: string, fields: object | undefined) => {
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return;
-    const entry = { time: new Date(), level, message, ...fields };
-    write(`${JSON.stringify(entry, showErrors)}\n`);
+  const logger = pino(
+    {
+      level: lowest,
+      base: null,
+      messageKey: 'message',
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+      serializers: { error: stdSerializers.err, replicaError: stdSerializers.err },
+    },
+    stream,
+  );
+  return {
+    info: (message, fields = {}) => logger.info(fields, message),
+    warn: (message, fields = {}) => logger.warn(fields, message),
+    error: (message, fields = {}) => logger.error(fields, message),
   };
-  return { info: log('info'), warn: log('warn'), error: log('error') };
-}
-
-/** An error's name, message and stack are not enumerable, and JSON leaves them out. */
-function showErrors(_key: string, value: unknown): unknown {
-  if (!(value instanceof Error)) return value;
-  const { name, message, stack } = value;
-  return { name, message, code: 'code' in value ? value.code : undefined, stack };
 }

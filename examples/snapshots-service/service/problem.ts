@@ -3,7 +3,9 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { PrimaryBudgetExceededError } from 'kysely-replica-fallback';
 import { SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
+import { ConflictError } from './conflict-error.ts';
 import { isDatabaseUnavailable } from './database-unavailable.ts';
+import { RunNotFoundError } from './run-not-found-error.ts';
 
 /**
  * What a client is told about a request that failed. Never an error's own words, unless they are
@@ -19,7 +21,7 @@ export interface Problem {
 /** A request that cannot be served as it is. Its message is for the client. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
-  readonly status: 400 | 403 | 404 | 409;
+  readonly status: 400 | 403;
 
   constructor(status: RequestError['status'], message: string) {
     super(message);
@@ -30,7 +32,10 @@ export class RequestError extends Error {
 /** Says in a client's words what an error means for it. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof RequestError) return { status: error.status, detail: error.message };
-  if (error instanceof SnapshotNotFoundError) return { status: 404, detail: error.message };
+  if (error instanceof SnapshotNotFoundError || error instanceof RunNotFoundError) {
+    return { status: 404, detail: error.message };
+  }
+  if (error instanceof ConflictError) return { status: 409, detail: error.message };
   if (error instanceof PrimaryBudgetExceededError || isDatabaseUnavailable(error)) {
     return { status: 503, detail: 'A database does not answer. Try again soon.', retryAfter: 1 };
   }

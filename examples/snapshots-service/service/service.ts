@@ -1,6 +1,6 @@
 import { createPrimaryBudget } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
-import { createSnapshotsSince } from 'kysely-replica-fallback/snapshots';
+import { createSnapshotsSince, SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
 import { type App, createApp } from './app.ts';
 import { ClientGoneError } from './client-gone.ts';
 import type { Config } from './config.ts';
@@ -32,10 +32,13 @@ export function createService(
     missCounter: MISS_COUNTER,
     logger: {
       warn: log.warn,
-      error: (message, report) =>
-        report.error instanceof ClientGoneError
-          ? log.info('A client hung up before its read ended.', report)
-          : log.error(message, report),
+      error(message, report) {
+        if (report.error instanceof ClientGoneError) {
+          log.info('A client hung up before its read ended.', report);
+        } else if (report.error instanceof SnapshotNotFoundError) {
+          log.info('A client asked about a snapshot that does not exist.', report);
+        } else log.error(message, report);
+      },
     },
   });
   return createApp({ databases: { primary, replica }, since, metrics, log });

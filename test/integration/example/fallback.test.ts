@@ -125,7 +125,7 @@ describe("a poll of the example's service", () => {
     const service = await startExampleService(urls);
     const { hostname, port } = new URL(service.url);
     const client = connect(Number(port), hostname);
-    client.write('POST /runs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"');
+    client.write('POST /runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"');
     await once(client, 'connect');
     client.end();
     await expect

@@ -130,7 +130,15 @@ describe('the lag lab', () => {
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`]) {
       const own = { Host: host, Origin: `http://${host}`, 'Sec-Fetch-Site': 'same-origin' };
       expect((await set({ runners: 3 }, { ...JSON_TYPE, ...own })).status).toBe(200);
-      expect((await get('/', { Host: host, 'Sec-Fetch-Site': 'cross-site' })).status).toBe(200);
+      expect(
+        (
+          await get('/', {
+            Host: host,
+            'Sec-Fetch-Site': 'cross-site',
+            'Sec-Fetch-Dest': 'document',
+          })
+        ).status,
+      ).toBe(200);
     }
     expect((await get('/', { Host: 'evil.example' })).status).toBe(403);
   });

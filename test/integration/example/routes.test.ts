@@ -1,9 +1,13 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DatabaseUrls } from '../../../examples/snapshots-service/service/config.ts';
 import type { SnapshotKey } from '../../../examples/snapshots-service/service/snapshot-writer.ts';
 import { v7 as uuidV7 } from 'uuid';
+import { createServiceWithoutFallback } from '../../../examples/snapshots-service/service/service.ts';
 import { aProblem, problemOf, startExampleService } from '../../support/example-service.ts';
+import { requestRaw } from '../../support/raw-request.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
@@ -89,7 +93,7 @@ describe("the example's service", () => {
     ['an unknown snapshot', ({ runId }) => ({ runId, snapshotId: NOBODY })],
     ['a snapshot of another run', ({ runId }, { snapshotId }) => ({ runId, snapshotId })],
     ['an unknown run', ({ snapshotId }) => ({ runId: NOBODY, snapshotId })],
-  ])('answers 404 for %s, and logs it once, as failed on the primary', async ([, choose]) => {
+  ])('answers 404 for %s, and logs it once, which is no error', async ([, choose]) => {
     const service = await startExampleService(urls, { settings: { retryMs: { min: 0, max: 1 } } });
     const key = choose(await service.createRun(), await service.createRun());
     const detail = `Run "${key.runId}" has no snapshot "${key.snapshotId}".`;
@@ -97,20 +101,20 @@ describe("the example's service", () => {
 
     expect(problemOf(answer)).toEqual(aProblem(404, 'Not Found', detail));
     expect(answer.headers.get('Server-Timing')).toMatch(/^not_found;dur=\d+\.\d$/);
-    expect(service.log).toEqual([
+    expect(service.log).toMatchObject([
       {
         time: expect.any(String),
-        level: 'error',
-        message: 'A read failed.',
+        level: 'info',
+        message: 'A client asked about a snapshot that does not exist.',
         operation: 'snapshots_since',
         outcome: 'not_found',
         attempts: 3,
         durationMs: expect.any(Number),
         failedDuring: 'primary',
         error: {
-          name: 'SnapshotNotFoundError',
+          type: 'SnapshotNotFoundError',
           message: detail,
-          stack: expect.any(String),
+          stack: expect.stringContaining('    at '),
         },
       },
     ]);
@@ -244,6 +248,65 @@ describe("the example's service", () => {
     const answer = await service.request('/health');
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ up: { primary: true, replica: true } });
+  });
+
+  test.for([
+    ['with', {}],
+    ['without', { create: createServiceWithoutFallback }],
+  ] as const)(
+    'refuses what pages of others ask for, on all its routes, %s the fallback',
+    async ([, options]) => {
+      const service = await startExampleService(urls, options);
+      const ask = (request: string, headers: Record<string, string>) => {
+        const [method = '', path = ''] = request.split(' ');
+        return requestRaw(`${service.url}${path}`, { method, headers });
+      };
+      const { runId, snapshotId } = await service.createRun();
+      const routes = [
+        'POST /runs',
+        `POST /runs/${runId}/snapshots`,
+        `GET /runs/${runId}/snapshots/since/${snapshotId}`,
+        'GET /health',
+        'GET /metrics',
+        'OPTIONS /runs',
+        'HEAD /health',
+        'GET /nowhere',
+      ];
+      for (const route of routes) {
+        for (const headers of [
+          { Host: 'evil.example' },
+          { Origin: 'https://evil.example' },
+          { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' },
+        ]) {
+          expect((await ask(route, headers)).status).toBe(403);
+        }
+      }
+      await database.catchUp();
+      expect((await service.since({ runId, snapshotId })).body).toMatchObject({ snapshots: [] });
+    },
+  );
+
+  test.for([
+    'GET /health',
+    'GET /metrics',
+    'HEAD /health',
+    'GET /nowhere',
+    'POST /runs',
+    'OPTIONS /',
+  ])('keeps browsers from guessing the type of what %s answers', async (request) => {
+    const service = await startExampleService(urls);
+    const [method = '', path = ''] = request.split(' ');
+    const { headers } = await service.request(path, { method });
+    expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
+    expect(headers.get('Content-Security-Policy')).toContain("default-src 'none'");
+  });
+
+  test('cuts off a client that stalls in the middle of its body', async () => {
+    const service = await startExampleService(urls);
+    const { hostname, port } = new URL(service.url);
+    const client = connect(Number(port), hostname);
+    client.write('POST /runs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"');
+    expect(await text(client)).toMatch(/^HTTP\/1.1 408 /);
   });
 
   test('answers 500 when a query is wrong, logs why once, and tells the client nothing of it', async () => {

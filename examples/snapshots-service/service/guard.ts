@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { quote } from '../service/json-body.ts';
-import { RequestError } from '../service/problem.ts';
+import { quote } from './json-body.ts';
+import { RequestError } from './problem.ts';
 
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost']);
 
@@ -20,17 +20,19 @@ export const ownHostOnly: MiddlewareHandler = async (c, next) => {
   await next();
 };
 
-/** Refuses what pages of other origins ask for. What is no browser sends neither header. */
+/**
+ * Refuses what pages of other origins ask for. What is no browser sends neither header, and a link
+ * from elsewhere may lead to what is only looked at.
+ */
 export const ownOriginOnly: MiddlewareHandler = async (c, next) => {
-  const { origin = null, site = null } = {
-    origin: c.req.header('Origin'),
-    site: c.req.header('Sec-Fetch-Site'),
-  };
+  const origin = c.req.header('Origin');
+  const site = c.req.header('Sec-Fetch-Site');
   const own = `http://${c.req.header('Host')}`;
-  if (origin !== null && origin !== own) {
+  const isLink = c.req.method === 'GET' && c.req.header('Sec-Fetch-Dest') === 'document';
+  if (origin !== undefined && origin !== own) {
     throw new RequestError(403, `Expected \`Origin\` to be ${own}, got ${quote(origin)}.`);
   }
-  if (site !== null && site !== 'same-origin' && site !== 'none') {
+  if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isLink) {
     throw new RequestError(
       403,
       `Expected \`Sec-Fetch-Site\` to be same-origin, got ${quote(site)}.`,
