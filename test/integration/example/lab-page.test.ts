@@ -297,6 +297,32 @@ describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
     await expect.poll(() => page.locator('#runners').isEnabled(), PATIENCE).toBe(true);
   });
 
+  test('turns a tile red when reads fail', async () => {
+    const { page, lab } = await open();
+    const [standby] = database.cluster.replicas;
+    await lab.change({ fallback: false });
+    await standby.stop();
+    try {
+      const failed = page.locator('#tiles div', { hasText: 'Lies, errors' }).locator('.value');
+      await expect.poll(() => failed.textContent(), PATIENCE).toMatch(/^[1-9]/);
+      expect(await failed.getAttribute('class')).toContain('bad');
+    } finally {
+      await standby.start();
+    }
+  });
+
+  test('lets go of its events while it is hidden, and takes them up again', async () => {
+    const { page, lab } = await open();
+    const setHidden = (isHidden: boolean) =>
+      page.evaluate(`
+        Object.defineProperty(document, 'hidden', { configurable: true, value: ${isHidden} });
+        document.dispatchEvent(new Event('visibilitychange'));`);
+    await setHidden(true);
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await setHidden(false);
+    await expect.poll(() => lab.visits, PATIENCE).toBe(1);
+  });
+
   test('ends its visit when it is closed', async () => {
     const { page, lab } = await open();
     expect(lab.visits).toBe(1);

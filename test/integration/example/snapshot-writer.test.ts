@@ -54,7 +54,7 @@ describe('the snapshots that the example writes', () => {
     await database.catchUp();
     const runner = follower(key);
 
-    let isWriting = true;
+    const done = new AbortController();
     const written: string[] = [];
     const writing = Promise.all(
       writers.map(async (db, number) => {
@@ -63,8 +63,8 @@ describe('the snapshots that the example writes', () => {
           written.push((await appendSnapshot(db, key.runId, next)).snapshotId);
         }
       }),
-    ).finally(() => (isWriting = false));
-    while (isWriting) await runner.readOn();
+    ).finally(() => done.abort());
+    while (!done.signal.aborted) await runner.readOn();
     await writing;
     await database.catchUp();
     while ((await runner.readOn()) > 0);

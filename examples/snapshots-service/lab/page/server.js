@@ -1,5 +1,8 @@
 /** @import { LabState } from '../lab-state.ts' */
 
+/** How long a request may take: a browser that has no connection to spare lets it wait for ever. */
+const TIMEOUT_MS = 10_000;
+
 /**
  * Sends something to the server, as JSON, and perhaps twice: it may be nothing that counts.
  *
@@ -15,6 +18,7 @@ export async function send(method, path, body) {
       method,
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   // Browsers break off what is under way when the network changes, and it does with each container that starts.
   const response = await ask()

@@ -13,7 +13,7 @@ const SILENCE_MS = 5_000;
 const RETRY_MS = 1_000;
 
 /**
- * Hears what the server tells, for as long as the page is there. An `EventSource` connects again by itself, but gives
+ * Hears what the server tells, for as long as the page is shown. An `EventSource` connects again by itself, but gives
  * up when the server refuses, and does not notice a connection that has died quietly.
  *
  * @param {StreamListener} listener
@@ -21,8 +21,11 @@ const RETRY_MS = 1_000;
 export function listenToServer({ onState, onNews, onLost }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let silence;
+  /** @type {EventSource | undefined} */
+  let current;
   const connect = () => {
     const source = new EventSource('/lab/events');
+    current = source;
     const again = () => {
       source.close();
       clearTimeout(silence);
@@ -46,5 +49,11 @@ export function listenToServer({ onState, onNews, onLost }) {
     });
     alive();
   };
-  connect();
+  // A browser opens six connections to a host: tabs that nobody looks at would take all of them.
+  document.addEventListener('visibilitychange', () => {
+    current?.close();
+    clearTimeout(silence);
+    if (!document.hidden) connect();
+  });
+  if (!document.hidden) connect();
 }

@@ -24,7 +24,7 @@ export function showTiles(recent) {
   const share = tile('replica', 'Replica served');
   const retries = tile('replica_retry', 'Saved by retry');
   const spills = tile('primary', 'Spills');
-  const lies = tile('lie', 'Lies');
+  const lies = tile('lie', 'Lies, errors');
   const load = tile(null, 'Primary queries');
   const p50 = tile(null, 'p50');
   const p99 = tile(null, 'p99');
@@ -36,10 +36,11 @@ export function showTiles(recent) {
     const hits = count(({ outcome }) => outcome === 'replica');
     const retried = count(({ outcome }) => outcome === 'replica_retry');
     const spilled = count((poll) => hasSpilled(poll));
-    const lied = count((poll) => kindOf(poll) === 'lie');
+    const lied = count((poll) => ['lie', 'error'].includes(kindOf(poll)));
     const recently = polls.filter(({ at }) => at > now - RATE_MS);
     const seconds = RATE_MS / 1000;
-    const latencies = polls.map(({ durationMs }) => durationMs).toSorted((a, b) => a - b);
+    const answered = polls.filter(({ outcome }) => outcome !== 'error');
+    const latencies = answered.map(({ durationMs }) => durationMs).toSorted((a, b) => a - b);
 
     setText(share.value, formatShare((hits + retried) / polls.length));
     setText(retries.value, formatCount(retried));
@@ -50,14 +51,14 @@ export function showTiles(recent) {
     setText(p99.value, formatMs(percentile(latencies, 99)));
 
     setText(load.note, `of ${(recently.length / seconds).toFixed(1)} polls/s`);
-    setText(p50.note, `of ${formatCount(polls.length)} polls`);
+    setText(p50.note, `of ${formatCount(answered.length)} answers`);
     setText(p99.note, 'last minute');
     if (totals === undefined) return;
     const all = (totals.replica + totals.replica_retry) / totals.polls;
     setText(share.note, `${formatShare(all)} of ${formatCount(totals.polls)}`);
     setText(retries.note, `${formatCount(totals.replica_retry)} in all`);
     setText(spills.note, `${formatCount(totals.spills)} in all`);
-    setText(lies.note, `${formatCount(totals.lies)} in all`);
+    setText(lies.note, `${formatCount(totals.lies + totals.error)} in all`);
     lies.value.classList.toggle('bad', lied > 0);
   };
 }
