@@ -13,6 +13,13 @@ await database.write(addOrder('everywhere'));
 const NOWHERE = 'postgres://127.0.0.1:1/nowhere';
 const A_MINUTE = { delays: () => [60_000] };
 
+const findSleeper = async () => {
+  const asleep = sql<{ pid: number }>`
+    select pid from pg_stat_activity where wait_event = 'PgSleep'`;
+  return (await asleep.execute(database.replica.db)).rows[0]?.pid;
+};
+const wake = (pid: number) => sql`select pg_cancel_backend(${pid})`.execute(database.replica.db);
+
 describe('a read over a replica pool of one connection', () => {
   let replica: Connection<OrdersDatabase>;
   let primary: Connection<OrdersDatabase>;
@@ -30,12 +37,6 @@ describe('a read over a replica pool of one connection', () => {
   });
 
   const useThePool = () => findOrder(replica.db, 'everywhere').executeTakeFirstOrThrow();
-  const findSleeper = async () => {
-    const asleep = sql<{ pid: number }>`
-      select pid from pg_stat_activity where wait_event = 'PgSleep'`;
-    return (await asleep.execute(database.replica.db)).rows[0]?.pid;
-  };
-  const wake = (pid: number) => sql`select pg_cancel_backend(${pid})`.execute(database.replica.db);
 
   test('lets other queries have it while the read waits', async () => {
     const controller = new AbortController();

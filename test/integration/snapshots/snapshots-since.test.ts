@@ -10,10 +10,10 @@ import { addSnapshots, outline, START } from '../../support/snapshot-fixtures.ts
 
 const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
 
-describe('getSnapshotsSince', () => {
-  const since = (runId: string, snapshotId: string, limit?: number) =>
-    getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
+const since = (runId: string, snapshotId: string, limit?: number) =>
+  getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
 
+describe('getSnapshotsSince', () => {
   test('returns every field of the snapshots that came after, oldest first', async () => {
     await database.write(
       addSnapshots(

@@ -11,10 +11,10 @@ import { addSnapshots, addWaitpoints, outline } from '../../support/snapshot-fix
 
 const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
 
-describe('getSnapshotsSince', () => {
-  const since = (runId: string, snapshotId: string, limit?: number) =>
-    getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
+const since = (runId: string, snapshotId: string, limit?: number) =>
+  getSnapshotsSince(database.replica.db, { runId, snapshotId, limit });
 
+describe('getSnapshotsSince', () => {
   test('returns every field of a completed waitpoint', async () => {
     const fields = { type: 'DATETIME', output: '"late"', output_type: 'text/plain' };
     const completedAt = new Date('2026-02-03T04:05:06.789Z');
