@@ -86,6 +86,6 @@ test.each([
 });
 
 test('registers its instruments under the version of the package', async () => {
-  const telemetry = await readFile(join(root, 'src/telemetry.ts'), 'utf8');
-  expect(telemetry).toContain(`version: '${manifest.version}'`);
+  const instruments = await readFile(join(root, 'src/instruments.ts'), 'utf8');
+  expect(instruments).toContain(`version: '${manifest.version}'`);
 });
