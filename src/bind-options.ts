@@ -35,6 +35,8 @@ export function bindOptions<Client, T>(
     isUnavailable = defaults.isUnavailable,
     replicaTimeoutMs = defaults.replicaTimeoutMs,
     retryMs = defaults.retryMs,
+    catchUp = defaults.catchUp,
+    after = defaults.after,
     primaryBudget = defaults.primaryBudget,
     coalesceKey = defaults.coalesceKey,
     signal = defaults.signal,
@@ -53,6 +55,8 @@ export function bindOptions<Client, T>(
     isUnavailable,
     replicaTimeoutMs,
     retryMs,
+    catchUp,
+    after,
     primaryBudget,
     coalesceKey,
     signal,
@@ -81,6 +85,7 @@ function assertOptions<Client, T>(
   if (signal !== undefined) {
     assertMethods('signal', 'an AbortSignal', signal, 'addEventListener', 'throwIfAborted');
   }
+  assertFreshness(options);
   assertBounds(options);
   assertTelemetry(options);
 }
@@ -89,6 +94,19 @@ function assertReplica(replica: unknown): void {
   assertClient('replica', replica);
   if (!Array.isArray(replica)) return;
   for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
+}
+
+function assertFreshness<Client>(options: UncheckedOptions<Client, never>): void {
+  const { catchUp, after } = options;
+  if (catchUp !== undefined) {
+    assertMethods('catchUp', A_CATCH_UP, catchUp, 'position', 'replayed', 'compare', 'runAt');
+  }
+  if (after === undefined) return;
+  assertName('after', after);
+  if (catchUp === undefined) {
+    throw new InvalidOptionError('catchUp', 'given, as `after` is', catchUp);
+  }
+  if (after !== 'now') catchUp.compare(after, after); // throws if it is no position
 }
 
 function assertBounds(options: UncheckedOptions<unknown, never>): void {
@@ -118,6 +136,7 @@ function assertTelemetry(options: UncheckedOptions<unknown, never>): void {
 }
 
 const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
+const A_CATCH_UP = 'a catch-up, by `walCatchUp()` or the like';
 const A_BUDGET = 'a budget, by `createPrimaryBudget()`';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 

@@ -109,6 +109,58 @@ export class PrimaryBudgetExceededError extends Error {
   }
 }
 
+/**
+ * The option `after` is not a position. It may come from a client, so this is not a mistake of the service: answer with a
+ * 400, or read without it.
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fallback';
+ * import { walCatchUp } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({ primary, replica, catchUp: walCatchUp() });
+ *
+ * async function handle(request: Request) {
+ *   const after = request.headers.get('x-position') ?? undefined;
+ *   try {
+ *     return Response.json(await read((db) => db.selectFrom('orders').selectAll().execute(), { after }));
+ *   } catch (error) {
+ *     if (!(error instanceof InvalidPositionError)) throw error;
+ *     return new Response(error.message, { status: 400 });
+ *   }
+ * }
+ * ```
+ */
+export class InvalidPositionError extends Error {
+  override readonly name = 'InvalidPositionError';
+  /** What was given instead of a position. */
+  readonly given: string;
+
+  constructor(given: string) {
+    super(`Expected a position, got ${quote(given)}.`);
+    this.given = given;
+  }
+}
+
+/**
+ * A replica had not replayed the position that the read needs, or it is not known whether it had. The read goes on, so this
+ * error is not thrown; a `CatchUp` of your own throws it to say so.
+ */
+export class ReplicaBehindError extends Error {
+  override readonly name = 'ReplicaBehindError';
+  readonly reach: 'behind' | 'unknown';
+
+  constructor(reach: 'behind' | 'unknown') {
+    super(
+      reach === 'behind'
+        ? 'The replica has not replayed the position that the read needs.'
+        : 'It is not known whether the replica has replayed the position that the read needs.',
+    );
+    this.reach = reach;
+  }
+}
+
 /** For an option that takes no text: whatever text was given instead may be a connection string, a query or a row. */
 export function kindOf(value: unknown): string {
   return typeof value === 'string' ? 'a string' : quote(value);

@@ -1,6 +1,13 @@
 export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
 export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
-export { InvalidOptionError, PrimaryBudgetExceededError, ReplicaTimeoutError } from './errors.ts';
+export type { CatchUp, Reach } from './catch-up/catch-up.ts';
+export {
+  InvalidOptionError,
+  InvalidPositionError,
+  PrimaryBudgetExceededError,
+  ReplicaBehindError,
+  ReplicaTimeoutError,
+} from './errors.ts';
 export {
   anyOf,
   type ErrorClass,
@@ -18,6 +25,8 @@ export {
   type PrimaryBudgetOptions,
 } from './primary-budget.ts';
 export type {
+  CatchUpEnd,
+  CatchUpReport,
   Outcome,
   ReadReport,
   RecoveryCause,

@@ -8,7 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-import type { Outcome, RecoveryCause } from './read-report.ts';
+import type { CatchUpEnd, CatchUpReport, Outcome, RecoveryCause } from './read-report.ts';
 
 export type { Meter };
 
@@ -22,10 +22,14 @@ const NAMES = {
   coalesced: 'replica_fallback.coalesced',
   reads: 'replica_fallback.reads',
   recoveryDuration: 'replica_fallback.recovery.duration',
+  catchUpDuration: 'replica_fallback.catch_up.duration',
+  positionQueries: 'replica_fallback.position_queries',
+  watchQueries: 'replica_fallback.watch_queries',
   recoveryEvent: 'replica_fallback.recovery',
 } as const;
 
 const READ = '{read}';
+const QUERY = '{query}';
 
 /** Fine where the default retry window (50–200 ms) ends, coarse where only time-outs are. In seconds. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
@@ -38,9 +42,18 @@ export type RecoveryAttributes = ReadAttributes & {
   readonly cause: RecoveryCause;
 };
 
+type CatchUpAttributes = {
+  readonly waited_for: CatchUpReport['waitedFor'];
+  readonly end: CatchUpEnd;
+  readonly operation?: string;
+};
+
 interface Instruments {
   readonly reads: Counter;
   readonly recoveryDuration: Histogram;
+  readonly catchUpDuration: Histogram<CatchUpAttributes>;
+  readonly positionQueries: Counter;
+  readonly watchQueries: Counter;
   readonly failures: Counter;
   readonly coalesced: Counter;
   /** By its name, which the caller may choose. */
@@ -78,6 +91,20 @@ function createInstruments(meter: Meter): Instruments {
       unit: 's',
       description: 'Time from the first miss or failure to the end of the read',
       advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    }),
+    catchUpDuration: meter.createHistogram(NAMES.catchUpDuration, {
+      unit: 's',
+      description:
+        'How long reads with `catchUp` waited for a replica, by what for and how it ended',
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    }),
+    positionQueries: meter.createCounter(NAMES.positionQueries, {
+      unit: QUERY,
+      description: 'Queries that asked a primary for its position',
+    }),
+    watchQueries: meter.createCounter(NAMES.watchQueries, {
+      unit: QUERY,
+      description: 'Queries that asked a replica how far it has come',
     }),
     failures: meter.createCounter(NAMES.failures, {
       unit: READ,
@@ -121,8 +148,13 @@ export function observe(observer: () => unknown): void {
 }
 
 function reportObserverError(error: unknown): void {
+  diagnose('an observer threw', error);
+}
+
+/** Tells OpenTelemetry's own diagnostics of what operators may want to mend. */
+export function diagnose(trouble: string, error: unknown): void {
   try {
-    diag.error(`${SCOPE.name}: an observer threw`, error);
+    diag.error(`${SCOPE.name}: ${trouble}`, error);
   } catch {
     // The diagnostics are an observer too, and the last one that could be told.
   }

@@ -1,3 +1,4 @@
+import type { CatchUp } from './catch-up/catch-up.ts';
 import type { Meter } from './instruments.ts';
 import type { ErrorClassifier, MissClassifier } from './miss.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
@@ -46,6 +47,18 @@ export interface ReplicaFallbackOptions<Client, T> {
    * primary at once. Default is `{ min: 50, max: 200 }`, drawn evenly. See {@link RetryMs}.
    */
   readonly retryMs?: RetryMs | undefined;
+  /**
+   * Knows the positions of the servers, and makes the wait after a miss an informed one: it ends when a replica has replayed
+   * what the primary had, and at the latest after the longest wait of `retryMs`. What the replica answers then is final.
+   * `walCatchUp()` is the one for PostgreSQL. Default is none: the wait is a guess.
+   */
+  readonly catchUp?: CatchUp<NoInfer<Client>> | undefined;
+  /**
+   * How new the answer has to be: a position, as `walPosition()` returns it, or `'now'`, for all that was committed before
+   * the read began. A replica's answer counts only if the replica had replayed that much. Needs `catchUp`. A bypass ignores
+   * it, because the primary is never behind. Default is none: any answer with a row counts.
+   */
+  readonly after?: string | undefined;
   /**
    * Bounds how many reads spill, together with all other reads that have the same budget: see `createPrimaryBudget`. When
    * it is empty, a read rejects with `PrimaryBudgetExceededError` instead of asking the primary. Default is no limit.

@@ -49,6 +49,30 @@ export interface RecoveryReport {
   readonly failures: number;
   /** Milliseconds from the end of the first attempt to the end of the read. */
   readonly durationMs: number;
+  /** Only with `catchUp`, when there was something to wait for. */
+  readonly catchUp?: CatchUpReport;
+}
+
+/**
+ * How an informed wait ended:
+ *
+ * - `caught_up`: a replica had replayed what the read waited for
+ * - `late`: none had, when the longest wait of `retryMs` was over
+ * - `hopeless`: none could have by then, so the read did not wait any longer
+ * - `unknown`: a position was not known, so the read went on as without `catchUp`
+ */
+export type CatchUpEnd = 'caught_up' | 'late' | 'hopeless' | 'unknown';
+
+/** What a {@link RecoveryReport} says about an informed wait. */
+export interface CatchUpReport {
+  /** What the replica lacked: a row, or the position that the read gave as `after`. */
+  readonly waitedFor: 'existence' | 'after';
+  readonly end: CatchUpEnd;
+  /**
+   * Milliseconds from the miss to the end of the wait, without the attempts: for `caught_up`, how long the replica was still
+   * behind.
+   */
+  readonly waitMs: number;
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { AttemptSource, ReplicaQuery } from './attempt.ts';
 import type { BoundOptions } from './bind-options.ts';
 import { findFlight, startFlight } from './coalesce.ts';
-import { PrimaryBudgetExceededError } from './errors.ts';
-import type { Outcome, ReadReport } from './read-report.ts';
-import { otherReplicas } from './replicas.ts';
+import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
+import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
+import { allReplicas, otherReplicas } from './replicas.ts';
 import type { Recovery } from './retry-policy.ts';
-import { runQuery } from './run-query.ts';
+import { runQuery, startQuery } from './run-query.ts';
 import {
   type Ending,
   endingOf,
@@ -25,6 +25,15 @@ interface ReadStart<Client, T> {
   readonly startedAt: number;
   /** How many flights had started by then: it may join a later one. */
   readonly flightsBefore: number;
+  /** Likewise, how many position queries had started. */
+  readonly positionQueriesBefore: number;
+}
+
+/** The position that a replica must have replayed for its answer to count. */
+export interface Floor {
+  readonly position: string;
+  /** Whether the primary had it after the read began: then a miss is final, because the primary would answer the same. */
+  readonly isFinal: boolean;
 }
 
 /** A read that is not over with its first attempt: whom it can still ask, how it stands, and what it will report. */
@@ -32,7 +41,10 @@ export class Read<Client, T> {
   readonly #start: ReadStart<Client, T>;
   /** The replica that was asked last, and those that were not asked yet. */
   #replica: Client;
-  readonly #otherReplicas: Client[];
+  #otherReplicas: readonly Client[];
+  readonly #failedReplicas = new Set<Client>();
+  /** What the attempts on replicas are checked against. Without one they are not checked. */
+  #floor: Floor | undefined;
 
   /** Who was asked last, and what came of it. */
   #source: AttemptSource | undefined;
@@ -46,6 +58,7 @@ export class Read<Client, T> {
   #isCoalesced = false;
   #recovery: Recovery | undefined;
   #recoveringSince = 0;
+  #catchUp: CatchUpReport | undefined;
 
   constructor(start: ReadStart<Client, T>) {
     this.#start = start;
@@ -53,12 +66,32 @@ export class Read<Client, T> {
     this.#otherReplicas = otherReplicas(start.options, start.replica);
   }
 
+  get positionQueriesBefore(): number {
+    return this.#start.positionQueriesBefore;
+  }
+
+  /** The replicas that have not failed. */
+  get replicas(): Client[] {
+    return allReplicas(this.#start.options).filter((each) => !this.#failedReplicas.has(each));
+  }
+
+  /** Whether the last attempt was a miss that is not final. */
   get hasMissed(): boolean {
-    return this.#verdict.kind === 'miss';
+    return this.#verdict.kind === 'miss' && this.needsPrimary;
+  }
+
+  get hasFailed(): boolean {
+    return this.#verdict.kind === 'failure';
+  }
+
+  /** Whether the last attempt was a miss because the replica had not replayed enough, and not because of its answer. */
+  get isBehind(): boolean {
+    if (this.#verdict.kind !== 'miss' || this.#verdict.attempt.ok) return false;
+    return this.#verdict.attempt.error instanceof ReplicaBehindError;
   }
 
   get canFailOver(): boolean {
-    return this.#verdict.kind === 'failure' && this.#otherReplicas.length > 0;
+    return this.hasFailed && this.#otherReplicas.length > 0;
   }
 
   get needsPrimary(): boolean {
@@ -76,13 +109,28 @@ export class Read<Client, T> {
     this.#source = source;
     this.#verdict = verdict;
     if (source === 'primary' || (verdict.kind !== 'miss' && verdict.kind !== 'failure')) return;
-    this.#unanswered = verdict;
-    if (this.#recovery === undefined) {
-      this.#recovery = { operation: this.#start.options.operation, cause: verdict.kind };
-      this.#recoveringSince = performance.now();
+    if (verdict.kind === 'miss') {
+      this.#misses++;
+      if (this.#floor?.isFinal === true && !this.isBehind) return;
+    } else {
+      this.#failedReplicas.add(this.#replica);
+      if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
     }
-    if (verdict.kind === 'miss') this.#misses++;
-    else if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
+    this.#goOn(verdict);
+  }
+
+  #goOn(unanswered: MissOrFailure<T>): void {
+    this.#verdict = unanswered;
+    this.#unanswered = unanswered;
+    if (this.#recovery !== undefined) return;
+    this.#recovery = { operation: this.#start.options.operation, cause: unanswered.kind };
+    this.#recoveringSince = performance.now();
+  }
+
+  /** Goes on as after a miss, because no answer of a replica could count. */
+  skipReplicas(): void {
+    const error = new ReplicaBehindError('unknown');
+    this.#goOn({ kind: 'miss', attempt: { ok: false, error, source: 'replica' } });
   }
 
   /** Ends the read with an error that does not come from an attempt. */
@@ -90,14 +138,32 @@ export class Read<Client, T> {
     this.#verdict = { kind: 'error', error };
   }
 
-  /** Asks a replica that was not asked yet, while there is one, or else the same one again. */
-  async askReplica(): Promise<void> {
-    const { query, options } = this.#start;
+  /** From now on, an answer of a replica counts only if it had replayed this, if it is given. */
+  require(floor: Floor | undefined): void {
+    this.#floor = floor;
+  }
+
+  /** Asks this replica, or one that was not asked yet, while there is one, or else the same one again. */
+  async askReplica(
+    source: Exclude<AttemptSource, 'primary'> = 'replica_retry',
+    replica: Client = this.#otherReplicas.at(-1) ?? this.#replica,
+  ): Promise<void> {
+    const { options } = this.#start;
     const { replicaTimeoutMs, signal } = options;
     signal?.throwIfAborted();
-    this.#replica = this.#otherReplicas.pop() ?? this.#replica;
-    const context = { source: 'replica_retry', signal } as const;
-    await this.#hear(context.source, runQuery(query, this.#replica, context, replicaTimeoutMs));
+    this.#replica = replica;
+    this.#otherReplicas = this.#otherReplicas.filter((other) => other !== replica);
+    const answer = runQuery(this.#checkedQuery(), replica, { source, signal }, replicaTimeoutMs);
+    await this.#hear(source, answer);
+  }
+
+  #checkedQuery(): ReplicaQuery<Client, T> {
+    const { query, options } = this.#start;
+    const { catchUp } = options;
+    const floor = this.#floor;
+    if (floor === undefined || catchUp === undefined) return query;
+    return (db, context) =>
+      catchUp.runAt(db, floor.position, (pinned) => startQuery(query, pinned, context));
   }
 
   /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */
@@ -141,6 +207,11 @@ export class Read<Client, T> {
     this.take(source, verdict);
   }
 
+  /** Remembers how an informed wait ended. */
+  noteCatchUp(catchUp: CatchUpReport): void {
+    this.#catchUp = catchUp;
+  }
+
   /** What the caller gets. */
   end(): Ending<T> {
     return endingOf(this.#verdict);
@@ -162,6 +233,7 @@ export class Read<Client, T> {
           misses: this.#misses,
           failures: this.#failures,
           durationMs: between(this.#recoveringSince, now),
+          ...(this.#catchUp !== undefined && { catchUp: this.#catchUp }),
         },
       }),
       ...(this.#failures > 0 && { replicaError: this.#replicaError }),

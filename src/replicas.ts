@@ -30,6 +30,12 @@ export function otherReplicas<Client>(
   return others;
 }
 
+/** Each replica once. */
+export function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
+  const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];
+  return [...new Set(replicas)].filter((client) => client !== primary);
+}
+
 function randomIndex(length: number): number {
   return Math.floor(Math.random() * length);
 }

@@ -133,6 +133,20 @@ export function* boundedDelays(policy: RetryPolicy, recovery: Recovery): Generat
   }
 }
 
+/**
+ * The longest that a recovery waits, in milliseconds: the upper bound of the one delay, or a policy's delays together, by
+ * default as long as without one.
+ */
+export function longestWait(
+  retryMs: RetryMs = DEFAULT_BOUNDS,
+  delays: readonly number[] = [DEFAULT_BOUNDS.max],
+): number {
+  if (typeof retryMs === 'number') return retryMs;
+  if (!isRetryPolicy(retryMs)) return retryMs.max;
+  const sum = delays.reduce((waitMs, delayMs) => waitMs + delayMs, 0);
+  return Math.min(sum, LONGEST_DELAY);
+}
+
 function jitteredOnce(min: number, max: number, random: () => number): RetryPolicy {
   return { delays: () => (max === 0 ? [] : [min + random() * (max - min)]) };
 }

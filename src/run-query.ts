@@ -1,4 +1,5 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
+import { setDeadline } from './deadline.ts';
 import { InvalidOptionError, kindOf, ReplicaTimeoutError } from './errors.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
@@ -13,11 +14,7 @@ export function runQuery<Client, T>(
   return context.signal === undefined ? answer : untilAborted(answer, context.signal);
 }
 
-/**
- * When the time is up, the attempt's own signal aborts, too, so that a query which takes it stops. A timer that is late
- * tells of a pause of this process, not of the replica, whose answer may be in the socket: `setImmediate` lets it in first.
- * https://nodejs.org/en/learn/asynchronous-work/event-loop-timers-and-nexttick
- */
+/** When the time is up, the attempt's own signal aborts, too, so that a query which takes it stops. */
 function runWithin<Client, T>(
   timeoutMs: number,
   query: ReplicaQuery<Client, T>,
@@ -26,23 +23,16 @@ function runWithin<Client, T>(
 ): Promise<T> {
   const end = new AbortController();
   const abort = () => end.abort(signal?.reason);
-  const timeOut = () => end.abort(new ReplicaTimeoutError(timeoutMs));
-  const dueAt = performance.now() + timeoutMs;
-  let afterInput: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    if (performance.now() - dueAt < 1) timeOut();
-    else afterInput = setImmediate(timeOut);
-  }, timeoutMs);
+  const cancel = setDeadline(timeoutMs, () => end.abort(new ReplicaTimeoutError(timeoutMs)));
   signal?.addEventListener('abort', abort, { once: true });
   return runQuery(query, db, { source, signal: end.signal }).finally(() => {
-    clearTimeout(timer);
-    clearImmediate(afterInput);
+    cancel();
     signal?.removeEventListener('abort', abort);
   });
 }
 
 /** Starts the query. What it throws at once comes out like what it rejects with. */
-function startQuery<Client, T>(
+export function startQuery<Client, T>(
   query: ReplicaQuery<Client, T>,
   db: Client,
   context: AttemptContext,

@@ -2,6 +2,7 @@ import type { Attempt } from './attempt.ts';
 import {
   InvalidOptionError,
   type PrimaryBudgetExceededError,
+  ReplicaBehindError,
   ReplicaTimeoutError,
 } from './errors.ts';
 import { isObject } from './is-object.ts';
@@ -51,6 +52,7 @@ export function judge<T>(
   try {
     if (attempt.ok) executed(attempt.value);
     else if (isFinal(attempt.error, signal)) return { kind: 'error', error: attempt.error };
+    else if (attempt.error instanceof ReplicaBehindError) return { kind: 'miss', attempt };
     else if (attempt.source !== 'primary' && isFailure(attempt.error, isUnavailable)) {
       return { kind: 'failure', attempt };
     }

@@ -1,12 +1,14 @@
-import pRetry from 'p-retry';
+import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
+import { askReplicaAfter, isInformed, recoverInformed } from './catch-up/informed-recovery.ts';
+import { countPositionQueries } from './catch-up/primary-positions.ts';
 import { countFlights } from './coalesce.ts';
 import { observe } from './instruments.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
 import { pickReplica } from './replicas.ts';
-import { boundedDelays, toRetryPolicy } from './retry-policy.ts';
+import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { executed, runQuery } from './run-query.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
 import { judge } from './verdict.ts';
@@ -74,7 +76,7 @@ export function startRead<Client, T>(
   query: ReplicaQuery<Client, T>,
   options: BoundOptions<Client, T>,
 ): Promise<T> {
-  const { primary, transaction, primaryBudget, replicaTimeoutMs, signal } = options;
+  const { primary, transaction, primaryBudget, replicaTimeoutMs, after, signal } = options;
   const replica = pickReplica(options);
 
   // 1. Bypass: one client, one run, and nothing around it.
@@ -86,9 +88,16 @@ export function startRead<Client, T>(
 
   const startedAt = isWatched(options) ? performance.now() : 0;
   const flightsBefore = countFlights();
-  if (signal?.aborted) {
-    const read = new Read({ query, options, replica, startedAt, flightsBefore });
-    read.fail(signal.reason);
+  const positionQueriesBefore = countPositionQueries();
+  if (signal?.aborted || after !== undefined) {
+    const read = new Read({
+      query,
+      options,
+      replica,
+      startedAt,
+      flightsBefore,
+      positionQueriesBefore,
+    });
     return finishRead(read, options);
   }
 
@@ -100,7 +109,14 @@ export function startRead<Client, T>(
       reportHit(startedAt, options);
       return verdict.value;
     }
-    const read = new Read({ query, options, replica, startedAt, flightsBefore });
+    const read = new Read({
+      query,
+      options,
+      replica,
+      startedAt,
+      flightsBefore,
+      positionQueriesBefore,
+    });
     read.take('replica', verdict);
     return finishRead(read, options);
   };
@@ -115,24 +131,16 @@ async function finishRead<Client, T>(
   read: Read<Client, T>,
   options: BoundOptions<Client, T>,
 ): Promise<T> {
-  const { retryMs, primaryBudget, signal } = options;
-  const { recovery } = read;
+  const { retryMs, after, primaryBudget, signal } = options;
   const policy = toRetryPolicy(retryMs);
-  /** A replica that failed is not asked again: another one is, at once, while there is one. */
-  const failOver = async (): Promise<void> => {
-    while (read.canFailOver) await read.askReplica();
-  };
 
   try {
-    await failOver();
-    if (recovery !== undefined && read.hasMissed) {
-      for (const delayMs of boundedDelays(policy, recovery)) {
-        // 3. Wait. 4. replica_retry.
-        await afterDelay(delayMs, signal, () => read.askReplica());
-        await failOver();
-        if (!read.hasMissed) break;
-      }
-    }
+    signal?.throwIfAborted();
+    // 2. replica, when its answer has to be new enough.
+    if (after !== undefined && isInformed(options)) await askReplicaAfter(read, options);
+    // 3. Wait. 4. replica_retry.
+    await failOver(read);
+    if (read.hasMissed) await retry(read, options, policy);
     // 5. primary.
     primaryBudget?.deposit();
     if (read.needsPrimary) await read.askPrimary();
@@ -142,11 +150,42 @@ async function finishRead<Client, T>(
   }
 
   const report = read.report();
+  const { recovery } = read;
   if (recovery !== undefined) observe(() => policy.settle?.(report, recovery));
   reportRead(report, options);
   const ending = read.end();
   if (ending.ok) return ending.value;
   throw ending.error;
+}
+
+/** A replica that failed is not asked again: another one is, at once, while there is one. */
+async function failOver<Client, T>(read: Read<Client, T>): Promise<void> {
+  while (read.canFailOver) await read.askReplica();
+}
+
+/** Rungs 3 and 4: the wait is as long as it takes a replica to catch up, or where that is not known, a guess. */
+async function retry<Client, T>(
+  read: Read<Client, T>,
+  options: BoundOptions<Client, T>,
+  policy: RetryPolicy,
+): Promise<void> {
+  const { retryMs, signal } = options;
+  if (read.recovery === undefined) return;
+  let delays: Iterable<number> = boundedDelays(policy, read.recovery);
+  let waitedMs = 0;
+  if (isInformed(options)) {
+    const missedAt = performance.now();
+    const all = [...delays];
+    if (await recoverInformed(read, options, longestWait(retryMs, all))) return;
+    delays = all;
+    waitedMs = performance.now() - missedAt;
+  }
+  for (const delayMs of delays) {
+    await afterDelay(Math.max(0, delayMs - waitedMs), signal, () => read.askReplica());
+    await failOver(read);
+    if (!read.hasMissed) return;
+    waitedMs = Math.max(0, waitedMs - delayMs);
+  }
 }
 
 function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {
@@ -163,23 +202,3 @@ function isTransaction(client: unknown): boolean {
     client.isTransaction === true
   );
 }
-
-/**
- * p-retry waits before a second try, so its first one is the miss that has already happened. `ask` never rejects with
- * an error of the query, which p-retry would wrap if it is no `Error`, and not let pass if it is a `TypeError`.
- */
-function afterDelay(
-  delayMs: number,
-  signal: AbortSignal | undefined,
-  ask: () => Promise<void>,
-): Promise<void> {
-  return pRetry((attempt) => (attempt === 1 ? Promise.reject(MISS) : ask()), {
-    retries: 1,
-    minTimeout: delayMs,
-    factor: 1,
-    randomize: false,
-    signal,
-  });
-}
-
-const MISS = new Error('The replica missed.');

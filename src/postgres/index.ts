@@ -1,3 +1,4 @@
+export type { KyselyClient } from './kysely-client.ts';
 export {
   type ConnectionErrorListener,
   surviveConnectionErrors,
@@ -8,3 +9,5 @@ export {
   replicaUnavailable,
   schemaBehind,
 } from './unavailable.ts';
+export { walCatchUp, type WalCatchUpOptions } from './wal-catch-up.ts';
+export { walPosition } from './wal-position.ts';

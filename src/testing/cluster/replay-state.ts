@@ -1,3 +1,4 @@
+import { INSERT_BYTES } from '../../postgres/wal-position.ts';
 import { runSql } from './sql.ts';
 
 /** How far a standby has come towards a WAL position. */
@@ -8,19 +9,10 @@ export interface ReplayProgress {
   readonly pauseState: 'not paused' | 'pause requested' | 'paused';
 }
 
-/**
- * The position after the last record that was written. At the start of a page the server gives the position behind the
- * page's header (24 bytes; 40 in the first page of a segment), which no replay reports until there is a next record.
- */
+/** The position after the last record that was written. */
 export async function readInsertPosition(primary: string): Promise<string> {
   const [row] = await runSql<{ position: string }>(primary, {
-    text: `
-      select (insert_lsn - case
-        when bytes % pg_size_bytes(current_setting('wal_segment_size')) = 40 then 40
-        when bytes % current_setting('wal_block_size')::int = 24 then 24
-        else 0
-      end)::text as position
-      from pg_current_wal_insert_lsn() as insert_lsn, lateral (select insert_lsn - '0/0') as offsets (bytes)`,
+    text: `select ('0/0'::pg_lsn + bytes)::text as position from (${INSERT_BYTES}) as inserted`,
   });
   if (row === undefined) throw new Error('The primary gave no WAL position.');
   return row.position;

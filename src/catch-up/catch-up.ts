@@ -1,0 +1,46 @@
+/**
+ * How far a replica has come towards a position: it has replayed it, or not yet, or nobody can tell, because the two do
+ * not compare or the server gives no position.
+ */
+export type Reach = 'reached' | 'behind' | 'unknown';
+
+/**
+ * What the option `catchUp` needs to know of a database: where the primary is, and how far a replica has come. For
+ * PostgreSQL and Kysely it is `walCatchUp()`. All its queries are small, and reads share them: at most one runs at a time
+ * for each primary, and one for each replica.
+ *
+ * A position is a string that a client may keep and give back, and so may be anything by then.
+ *
+ * @typeParam Client - what the queries run on, as in `ReplicaFallbackOptions`
+ */
+export interface CatchUp<Client> {
+  /**
+   * Asks the primary for its position: all that was committed there before the call is at this position or before it. If
+   * it rejects, the read goes on as without `catchUp`.
+   */
+  position(primary: Client): Promise<string>;
+  /**
+   * Asks a replica for the position that it has replayed. `undefined` when it has none, for instance because it is no
+   * standby. If it rejects, this replica is not waited for.
+   */
+  replayed(replica: Client): Promise<string | undefined>;
+  /**
+   * Whether a replica that has replayed `replayed` has `position`.
+   *
+   * @throws InvalidPositionError when one of them is not a position at all
+   */
+  compare(replayed: string, position: string): Reach;
+  /**
+   * Runs `query` once, on a replica that has replayed `position`. The check and the query have to be answered by the same
+   * server, and the check has to be over before the query's snapshot is taken. What the query throws is thrown as it is.
+   *
+   * @param query - runs on the client that it is given, for instance one that is pinned to a connection
+   * @throws ReplicaBehindError when the replica has not replayed `position`, or does not tell
+   */
+  runAt<T>(replica: Client, position: string, query: (db: Client) => Promise<T>): Promise<T>;
+  /**
+   * Resolves when the replica has replayed `position`, or after `timeoutMs`, for servers that can wait by themselves.
+   * `undefined` when this one cannot. Without it, the replica is asked again and again.
+   */
+  whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach | undefined>;
+}

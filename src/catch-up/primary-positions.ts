@@ -1,0 +1,122 @@
+import { DoubtLog } from './doubt-log.ts';
+import type { CatchUp } from './catch-up.ts';
+
+/** A position that the primary had reached by `takenAt`, on the clock of `performance.now()`. */
+export interface PrimaryPosition {
+  readonly position: string;
+  readonly takenAt: number;
+}
+
+interface PositionQuery {
+  /** The first one has 1. */
+  readonly number: number;
+  readonly startedAt: number;
+  /** Never rejects: `undefined` when the primary gave no position. */
+  readonly landing: Promise<PrimaryPosition | undefined>;
+}
+
+let queriesStarted = 0;
+
+/** For a read to remember when it starts: which position queries start later than it does, whatever clocks say. */
+export function countPositionQueries(): number {
+  return queriesStarted;
+}
+
+/** Where a primary was lately. All reads of the process ask it by one query at a time. */
+export class PrimaryPositions {
+  readonly #doubts = new DoubtLog();
+  #latest: PositionQuery | undefined;
+  #isAsking = false;
+  /** Oldest first, and the sparser the older they are. */
+  #history: PrimaryPosition[] = [];
+
+  /** The newest one that is known without asking. */
+  get newest(): PrimaryPosition | undefined {
+    return this.#history.at(-1);
+  }
+
+  /**
+   * A position that was asked for after a read began, which had counted `queriesBefore` of them by then. Reads share it.
+   * `undefined` when the primary does not give one.
+   *
+   * @param ask - is called when no other read has asked in time
+   */
+  async since(
+    queriesBefore: number,
+    ask: () => Promise<string>,
+  ): Promise<PrimaryPosition | undefined> {
+    for (;;) {
+      const latest = this.#latest;
+      if (latest !== undefined && latest.number > queriesBefore) return latest.landing;
+      const isLost = latest !== undefined && performance.now() - latest.startedAt > LOST_MS;
+      if (latest !== undefined && this.#isAsking && !isLost) await latest.landing;
+      else this.#latest = this.#start(ask);
+    }
+  }
+
+  #start(ask: () => Promise<string>): PositionQuery {
+    const number = ++queriesStarted;
+    const land = async (): Promise<PrimaryPosition | undefined> => {
+      try {
+        const position = await ask();
+        this.#doubts.clear();
+        return this.#remember({ position, takenAt: performance.now() });
+      } catch (error) {
+        this.#doubts.tell('The primary gave no position.', error);
+        return undefined;
+      } finally {
+        if (this.#latest?.number === number) this.#isAsking = false;
+      }
+    };
+    this.#isAsking = true;
+    return { number, startedAt: performance.now(), landing: land() };
+  }
+
+  #remember(newest: PrimaryPosition): PrimaryPosition {
+    const kept: PrimaryPosition[] = [];
+    for (const each of [...this.#history, newest]) {
+      const gap = each.takenAt - (kept.at(-1)?.takenAt ?? Number.NEGATIVE_INFINITY);
+      if (gap >= (newest.takenAt - each.takenAt) / 8) kept.push(each);
+    }
+    this.#history = kept.slice(-MOST_REMEMBERED);
+    return newest;
+  }
+
+  /**
+   * Whether a replica is behind by more than a window: it has not replayed what the primary had reached that long ago,
+   * and what is waited for comes after that.
+   */
+  isBehindBy(
+    windowMs: number,
+    replayed: string,
+    target: string,
+    catchUp: Pick<CatchUp<never>, 'compare'>,
+  ): boolean {
+    const before = performance.now() - windowMs;
+    const past = this.#history.findLast(({ takenAt }) => takenAt < before);
+    if (past === undefined) return false;
+    return (
+      catchUp.compare(replayed, past.position) === 'behind' &&
+      catchUp.compare(target, past.position) === 'reached'
+    );
+  }
+}
+
+/** A query that has not come back by then is given up, and may be replaced. In milliseconds. */
+const LOST_MS = 60_000;
+
+/** Each is older than the next by an eighth of its age, so these last for days. */
+const MOST_REMEMBERED = 128;
+
+const positionsByPrimary = new WeakMap<WeakKey, PrimaryPositions>();
+
+/** The positions of a primary, the same for all who ask. */
+export function positionsOf(primary: unknown): PrimaryPositions {
+  const client: WeakKey = Object(primary); // itself: every client is an object, or a function
+  let positions = positionsByPrimary.get(client);
+  if (positions === undefined) {
+    positions = new PrimaryPositions();
+    positionsByPrimary.set(client, positions);
+  }
+  return positions;
+}

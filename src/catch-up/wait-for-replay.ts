@@ -1,0 +1,62 @@
+import { setDeadline } from '../deadline.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { PrimaryPositions } from './primary-positions.ts';
+import { type WatchEnd, watchOver } from './replica-watch.ts';
+
+/** How a wait for replicas ended: with the one that is there, or without any. */
+export type Arrival<Client> =
+  | { readonly end: 'caught_up'; readonly replica: Client }
+  | { readonly end: 'late' | 'hopeless' | 'unknown' };
+
+/** What to wait for, and how long. */
+export interface ReplayWait<Client> {
+  readonly catchUp: CatchUp<Client>;
+  readonly replicas: readonly Client[];
+  readonly positions: PrimaryPositions;
+  readonly target: string;
+  readonly windowMs: number;
+  /** When the window began, on the clock of `performance.now()`. */
+  readonly since: number;
+  readonly signal: AbortSignal | undefined;
+  /** Called whenever a replica is asked how far it has come. */
+  readonly onLook: () => void;
+}
+
+/** Waits until one of the replicas has replayed the target, or none can make it within the window. */
+export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival<Client>> {
+  const { catchUp, replicas, positions, target, windowMs, since, signal, onLook } = wait;
+  const leaves: (() => void)[] = [];
+  const arrival = new Promise<Arrival<Client>>((resolve, reject) => {
+    signal?.throwIfAborted();
+    const abort = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    leaves.push(() => signal?.removeEventListener('abort', abort));
+    const leftMs = Math.max(0, since + windowMs - performance.now());
+    leaves.push(setDeadline(leftMs, () => resolve({ end: 'late' })));
+
+    let watched = replicas.length;
+    let isHopeless = false;
+    const judge = (replayed: string) => {
+      const reach = catchUp.compare(replayed, target);
+      if (reach !== 'behind') return reach;
+      return positions.isBehindBy(windowMs, replayed, target, catchUp) ? 'hopeless' : reach;
+    };
+    for (const replica of replicas) {
+      const look = () => {
+        onLook();
+        return catchUp.replayed(replica);
+      };
+      const end = (how: WatchEnd): void => {
+        if (how === 'caught_up') return resolve({ end: how, replica });
+        watched--;
+        isHopeless ||= how === 'hopeless';
+        if (watched === 0) resolve({ end: isHopeless ? 'hopeless' : 'unknown' });
+      };
+      leaves.push(watchOver(replica).join({ since, windowMs, target, look, judge, end }));
+    }
+    if (watched === 0) resolve({ end: 'unknown' });
+  });
+  return arrival.finally(() => {
+    for (const leave of leaves) leave();
+  });
+}

@@ -1,0 +1,27 @@
+/**
+ * Calls back once, after this many milliseconds. A timer that is late tells of a pause of this process, not of a server,
+ * whose answer may be in the socket: `setImmediate` lets it in first.
+ * https://nodejs.org/en/learn/asynchronous-work/event-loop-timers-and-nexttick
+ *
+ * @returns a function that takes the deadline back
+ */
+export function setDeadline(timeoutMs: number, callback: () => void): () => void {
+  const dueAt = performance.now() + timeoutMs;
+  let afterInput: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    if (performance.now() - dueAt < 1) callback();
+    else afterInput = setImmediate(callback);
+  }, timeoutMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(afterInput);
+  };
+}
+
+/** What the promise resolves with, or `undefined` when that takes longer than this many milliseconds. */
+export function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const cancel = setDeadline(timeoutMs, () => resolve(undefined));
+    promise.then(resolve, reject).finally(cancel);
+  });
+}

@@ -1,0 +1,101 @@
+import type { Reach } from '../catch-up/catch-up.ts';
+import { InvalidPositionError } from '../errors.ts';
+import { type KyselyClient, selectText } from './kysely-client.ts';
+
+/**
+ * Asks a primary for its position in the write-ahead log: all that was committed before the call is at this position or
+ * before it. Take it after a commit, and give it to a later read as `after`, in this process or another: a replica's answer
+ * then counts only if the replica has replayed that much.
+ *
+ * It is a short, URL-safe string, such as `9a33a5c48496-3000148`: the cluster and its timeline, as a hash, and the position.
+ * It tells whoever sees it nothing but how much WAL there is.
+ *
+ * @throws what the query throws, for instance because the server is a standby
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback } from 'kysely-replica-fallback';
+ * import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({ primary, replica, catchUp: walCatchUp() });
+ *
+ * await primary.updateTable('orders').set({ status: 'paid' }).where('id', '=', id).execute();
+ * const position = await walPosition(primary);
+ *
+ * const order = await read(
+ *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
+ *   { after: position }, // is paid
+ * );
+ * ```
+ */
+export async function walPosition(primary: KyselyClient): Promise<string> {
+  const position = await selectText(primary, PRIMARY_POSITION);
+  if (position === undefined) throw new Error('The primary gave no WAL position.');
+  return position;
+}
+
+/** What a standby has replayed. `undefined` for a server that is no standby. */
+export function readReplayed(replica: KyselyClient): Promise<string | undefined> {
+  return selectText(replica, REPLAYED_POSITION);
+}
+
+/** Whether a server that has replayed `replayed` has `position`. Those of two clusters or timelines do not compare. */
+export function compareWalPositions(replayed: string, position: string): Reach {
+  const has = parse(replayed);
+  const needs = parse(position);
+  if (has.timeline !== needs.timeline) return 'unknown';
+  if (has.lsn.length !== needs.lsn.length) {
+    return has.lsn.length > needs.lsn.length ? 'reached' : 'behind';
+  }
+  return has.lsn >= needs.lsn ? 'reached' : 'behind';
+}
+
+function parse(position: string): { readonly timeline: string; readonly lsn: string } {
+  const [, timeline, lsn] = POSITION.exec(position) ?? [];
+  if (timeline === undefined || lsn === undefined) throw new InvalidPositionError(position);
+  return { timeline, lsn };
+}
+
+/** Hexadecimal without leading zeros, so that the longer one is the higher one, and equally long ones sort as text. */
+const POSITION = /^([\da-f]{12})-(0|[1-9a-f][\da-f]{0,15})$/;
+
+/**
+ * The position after the last record that was written. At the start of a page the server gives the position behind the
+ * page's header (24 bytes; 40 in the first page of a segment), which no replay reports until there is a next record.
+ */
+export const INSERT_BYTES = `
+  select bytes - case
+      when bytes % pg_size_bytes(current_setting('wal_segment_size')) = 40 then 40
+      when bytes % current_setting('wal_block_size')::int = 24 then 24
+      else 0
+    end as bytes
+  from (select pg_current_wal_insert_lsn() - '0/0' as bytes) as inserted`;
+
+/** On a primary, the first 8 digits of a segment's name are the current timeline, right after a promotion, too. */
+const PRIMARY_POSITION = positionOf(
+  INSERT_BYTES,
+  `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`,
+);
+
+/**
+ * No function gives the timeline that a standby replays: these are those of its last restart point, of the end of its
+ * minimum recovery, and for a role with `pg_monitor` of what it receives. Each may be behind, and none is ahead. A promoted
+ * standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first.
+ */
+const REPLAYED_POSITION = positionOf(
+  `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() - '0/0' end as bytes`,
+  `greatest(
+    (select timeline_id from pg_control_checkpoint()),
+    (select min_recovery_end_timeline from pg_control_recovery()),
+    (select received_tli from pg_stat_wal_receiver)
+  )`,
+);
+
+/** Hashed, because a system identifier tells when the cluster was made. Not with `md5`, which some servers refuse. */
+function positionOf(bytes: string, timeline: string): string {
+  return `
+    select encode(substr(sha256(convert_to(system_identifier || '/' || ${timeline}, 'UTF8')), 1, 6), 'hex')
+      || '-' || to_hex(bytes::bigint) as position
+    from pg_control_system(), (${bytes}) as at`;
+}
