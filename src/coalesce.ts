@@ -1,6 +1,7 @@
 import type { ReplicaQuery } from './attempt.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { runQuery, untilAborted } from './run-query.ts';
+import { numberQuery } from './shared-queries.ts';
 
 /** What reads have in common that share a query. */
 type Destination<Client> = Pick<
@@ -11,17 +12,9 @@ type Destination<Client> = Pick<
 /** The latest flight of each kind, by primary: none that has landed, and none that nobody waits for. */
 const flightsByPrimary = new WeakMap<WeakKey, Map<string, Flight<unknown>>>();
 
-let flightsStarted = 0;
-
-/** For a read to remember when it starts: which flights start later than it does, whatever clocks say. */
-export function countFlights(): number {
-  return flightsStarted;
-}
-
 /** A query that runs on the primary for all reads that wait for it. */
 class Flight<T> {
-  /** The first one has 1. */
-  readonly number: number = ++flightsStarted;
+  readonly number: number = numberQuery();
   readonly #landing: Promise<T>;
   readonly #abandonment = new AbortController();
   readonly #forget: () => void;
@@ -60,16 +53,16 @@ class Flight<T> {
  */
 export function findFlight<Client, T>(
   { primary, operation, coalesceKey }: Destination<Client>,
-  flightsBefore: number,
+  queriesBefore: number,
 ): Flight<T> | undefined {
   if (coalesceKey === undefined) return undefined;
   const flight = flightsOf(primary).get(nameOf(operation, coalesceKey));
-  return flight !== undefined && isFor<T>(flight, flightsBefore) ? flight : undefined;
+  return flight !== undefined && isFor<T>(flight, queriesBefore) ? flight : undefined;
 }
 
 /** Its type is that of the read's query, because reads of one operation and key run the same one. */
-function isFor<T>(flight: Flight<unknown>, flightsBefore: number): flight is Flight<T> {
-  return flight.number > flightsBefore;
+function isFor<T>(flight: Flight<unknown>, queriesBefore: number): flight is Flight<T> {
+  return flight.number > queriesBefore;
 }
 
 /** Starts a query that the reads which follow may join. */

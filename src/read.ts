@@ -1,19 +1,10 @@
 import type { AttemptSource, ReplicaQuery } from './attempt.ts';
 import type { BoundOptions } from './bind-options.ts';
 import { findFlight, startFlight } from './coalesce.ts';
-import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
-import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
-import { allReplicas, otherReplicas } from './replicas.ts';
-import type { Recovery } from './retry-policy.ts';
+import { ReadProgress } from './read-progress.ts';
+import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
-import {
-  type Ending,
-  endingOf,
-  isAbort,
-  judge,
-  type MissOrFailure,
-  type Verdict,
-} from './verdict.ts';
+import { judge, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
 interface ReadStart<Client, T> {
@@ -23,10 +14,8 @@ interface ReadStart<Client, T> {
   readonly replica: Client;
   /** When it was called, on the clock of `performance.now()`. */
   readonly startedAt: number;
-  /** How many flights had started by then: it may join a later one. */
-  readonly flightsBefore: number;
-  /** Likewise, how many position queries had started. */
-  readonly positionQueriesBefore: number;
+  /** How many shared queries had started by then: it may use the answer of a later one. */
+  readonly queriesBefore: number;
 }
 
 /** The position that a replica must have replayed for its answer to count. */
@@ -36,106 +25,35 @@ export interface Floor {
   readonly isFinal: boolean;
 }
 
-/** A read that is not over with its first attempt: whom it can still ask, how it stands, and what it will report. */
-export class Read<Client, T> {
+/** A read that was not over with its first attempt: whom it can still ask. */
+export class Read<Client, T> extends ReadProgress<T> {
   readonly #start: ReadStart<Client, T>;
-  /** The replica that was asked last, and those that were not asked yet. */
-  #replica: Client;
-  #otherReplicas: readonly Client[];
-  readonly #failedReplicas = new Set<Client>();
-  /** What the attempts on replicas are checked against. Without one they are not checked. */
+  readonly #turns: ReplicaTurns<Client>;
+  /** What attempts on replicas are checked against. Without one they are not checked. */
   #floor: Floor | undefined;
 
-  /** Who was asked last, and what came of it. */
-  #source: AttemptSource | undefined;
-  #verdict!: Verdict<T>;
-  /** The last verdict that asks for more of a replica or of the primary. */
-  #unanswered: MissOrFailure<T> | undefined;
-  #attempts = 0;
-  #misses = 0;
-  #failures = 0;
-  #replicaError: unknown;
-  #isCoalesced = false;
-  #recovery: Recovery | undefined;
-  #recoveringSince = 0;
-  #catchUp: CatchUpReport | undefined;
-
   constructor(start: ReadStart<Client, T>) {
+    super(start.options.operation, start.startedAt);
     this.#start = start;
-    this.#replica = start.replica;
-    this.#otherReplicas = otherReplicas(start.options, start.replica);
+    this.#turns = new ReplicaTurns(start.options, start.replica);
   }
 
-  get positionQueriesBefore(): number {
-    return this.#start.positionQueriesBefore;
+  get queriesBefore(): number {
+    return this.#start.queriesBefore;
   }
 
   /** The replicas that have not failed. */
-  get replicas(): Client[] {
-    return allReplicas(this.#start.options).filter((each) => !this.#failedReplicas.has(each));
-  }
-
-  /** Whether the last attempt was a miss that is not final. */
-  get hasMissed(): boolean {
-    return this.#verdict.kind === 'miss' && this.needsPrimary;
-  }
-
-  get hasFailed(): boolean {
-    return this.#verdict.kind === 'failure';
-  }
-
-  /** Whether the last attempt was a miss because the replica had not replayed enough, and not because of its answer. */
-  get isBehind(): boolean {
-    if (this.#verdict.kind !== 'miss' || this.#verdict.attempt.ok) return false;
-    return this.#verdict.attempt.error instanceof ReplicaBehindError;
+  get replicas(): readonly Client[] {
+    return this.#turns.sound;
   }
 
   get canFailOver(): boolean {
-    return this.hasFailed && this.#otherReplicas.length > 0;
+    return this.hasFailed && this.#turns.hasFresh;
   }
 
-  get needsPrimary(): boolean {
-    return this.#verdict === this.#unanswered;
-  }
-
-  /** There is one from the first attempt on, if that was a miss or a failure. */
-  get recovery(): Recovery | undefined {
-    return this.#recovery;
-  }
-
-  /** Takes in what came of an attempt. */
-  take(source: AttemptSource, verdict: Verdict<T>): void {
-    this.#attempts++;
-    this.#source = source;
-    this.#verdict = verdict;
-    if (source === 'primary' || (verdict.kind !== 'miss' && verdict.kind !== 'failure')) return;
-    if (verdict.kind === 'miss') {
-      this.#misses++;
-      if (this.#floor?.isFinal === true && !this.isBehind) return;
-    } else {
-      this.#failedReplicas.add(this.#replica);
-      if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
-    }
-    this.#goOn(verdict);
-  }
-
-  #goOn(unanswered: MissOrFailure<T>): void {
-    this.#verdict = unanswered;
-    this.#unanswered = unanswered;
-    if (this.#recovery !== undefined) return;
-    this.#recovery = { operation: this.#start.options.operation, cause: unanswered.kind };
-    this.#recoveringSince = performance.now();
-  }
-
-  /** Goes on as after a miss, because no answer of a replica could count. */
-  skipReplicas(): void {
-    const error = new ReplicaBehindError('unknown');
-    this.#goOn({ kind: 'miss', attempt: { ok: false, error, source: 'replica' } });
-  }
-
-  /** Ends the read with an error that does not come from an attempt. */
-  fail(error: unknown): void {
-    this.#verdict = { kind: 'error', error };
+  override take(source: AttemptSource, verdict: Verdict<T>): void {
+    if (source !== 'primary' && verdict.kind === 'failure') this.#turns.fail();
+    super.take(source, verdict, this.#floor?.isFinal);
   }
 
   /** From now on, an answer of a replica counts only if it had replayed this, if it is given. */
@@ -146,13 +64,11 @@ export class Read<Client, T> {
   /** Asks this replica, or one that was not asked yet, while there is one, or else the same one again. */
   async askReplica(
     source: Exclude<AttemptSource, 'primary'> = 'replica_retry',
-    replica: Client = this.#otherReplicas.at(-1) ?? this.#replica,
+    replica: Client = this.#turns.next(),
   ): Promise<void> {
-    const { options } = this.#start;
-    const { replicaTimeoutMs, signal } = options;
+    const { replicaTimeoutMs, signal } = this.#start.options;
     signal?.throwIfAborted();
-    this.#replica = replica;
-    this.#otherReplicas = this.#otherReplicas.filter((other) => other !== replica);
+    this.#turns.take(replica);
     const answer = runQuery(this.#checkedQuery(), replica, { source, signal }, replicaTimeoutMs);
     await this.#hear(source, answer);
   }
@@ -168,34 +84,24 @@ export class Read<Client, T> {
 
   /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */
   async askPrimary(): Promise<void> {
-    const { query, options, flightsBefore } = this.#start;
+    const { query, options, queriesBefore } = this.#start;
     const { primary, primaryBudget, coalesceKey, signal } = options;
     signal?.throwIfAborted();
-    let shared = findFlight<Client, T>(options, flightsBefore);
+    let shared = findFlight<Client, T>(options, queriesBefore);
     while (shared !== undefined) {
       await this.#hear('primary', shared.answer(signal));
-      this.#isCoalesced = !this.#wasAbortedByAnotherRead();
-      if (this.#isCoalesced) return;
-      shared = findFlight(options, flightsBefore);
+      // A shared query may have taken the signal of another read's request: its abort says nothing to this one.
+      const isMine = signal?.aborted === true || !this.wasAborted;
+      this.noteCoalesced(isMine);
+      if (isMine) return;
+      shared = findFlight(options, queriesBefore);
     }
-    if (primaryBudget?.withdraw() === false) return this.#reject();
+    if (primaryBudget?.withdraw() === false) return this.reject();
     const answer =
       coalesceKey === undefined
         ? runQuery(query, primary, { source: 'primary', signal })
         : startFlight(query, options).answer(signal);
     await this.#hear('primary', answer);
-  }
-
-  /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
-  #wasAbortedByAnotherRead(): boolean {
-    if (this.#start.options.signal?.aborted) return false;
-    return this.#verdict.kind === 'error' && isAbort(this.#verdict.error);
-  }
-
-  #reject(): void {
-    if (this.#unanswered === undefined) return;
-    const { kind, attempt } = this.#unanswered;
-    this.#verdict = { kind: 'rejected', error: new PrimaryBudgetExceededError(kind, attempt) };
   }
 
   async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {
@@ -206,52 +112,4 @@ export class Read<Client, T> {
     );
     this.take(source, verdict);
   }
-
-  /** Remembers how an informed wait ended. */
-  noteCatchUp(catchUp: CatchUpReport): void {
-    this.#catchUp = catchUp;
-  }
-
-  /** What the caller gets. */
-  end(): Ending<T> {
-    return endingOf(this.#verdict);
-  }
-
-  /** What observers hear, now that it has ended. */
-  report(): ReadReport {
-    const now = performance.now();
-    const { options, startedAt } = this.#start;
-    const ending = this.end();
-    return {
-      operation: options.operation,
-      outcome: this.#outcome(),
-      attempts: this.#attempts,
-      durationMs: between(startedAt, now),
-      ...(this.#recovery !== undefined && {
-        recovery: {
-          cause: this.#recovery.cause,
-          misses: this.#misses,
-          failures: this.#failures,
-          durationMs: between(this.#recoveringSince, now),
-          ...(this.#catchUp !== undefined && { catchUp: this.#catchUp }),
-        },
-      }),
-      ...(this.#failures > 0 && { replicaError: this.#replicaError }),
-      ...(this.#isCoalesced && { coalesced: true }),
-      ...(!ending.ok && this.#source !== undefined && { failedDuring: this.#source }),
-      ...(!ending.ok && { error: ending.error }),
-    };
-  }
-
-  #outcome(): Outcome {
-    const { kind } = this.#verdict;
-    if (kind === 'answer' && this.#source !== undefined) return this.#source;
-    if (kind === 'miss') return 'not_found';
-    return kind === 'rejected' ? kind : 'error';
-  }
-}
-
-/** Milliseconds that are never negative, although a test may set the clock back. */
-function between(start: number, end: number): number {
-  return Math.max(0, end - start);
 }

@@ -2,14 +2,14 @@ import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
 import { askReplicaAfter, isInformed, recoverInformed } from './catch-up/informed-recovery.ts';
-import { countPositionQueries } from './catch-up/primary-positions.ts';
-import { countFlights } from './coalesce.ts';
 import { observe } from './instruments.ts';
+import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
 import { pickReplica } from './replicas.ts';
 import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { executed, runQuery } from './run-query.ts';
+import { countQueries } from './shared-queries.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
 import { judge } from './verdict.ts';
 
@@ -87,17 +87,9 @@ export function startRead<Client, T>(
   }
 
   const startedAt = isWatched(options) ? performance.now() : 0;
-  const flightsBefore = countFlights();
-  const positionQueriesBefore = countPositionQueries();
+  const queriesBefore = countQueries();
   if (signal?.aborted || after !== undefined) {
-    const read = new Read({
-      query,
-      options,
-      replica,
-      startedAt,
-      flightsBefore,
-      positionQueriesBefore,
-    });
+    const read = new Read({ query, options, replica, startedAt, queriesBefore });
     return finishRead(read, options);
   }
 
@@ -109,14 +101,7 @@ export function startRead<Client, T>(
       reportHit(startedAt, options);
       return verdict.value;
     }
-    const read = new Read({
-      query,
-      options,
-      replica,
-      startedAt,
-      flightsBefore,
-      positionQueriesBefore,
-    });
+    const read = new Read({ query, options, replica, startedAt, queriesBefore });
     read.take('replica', verdict);
     return finishRead(read, options);
   };
@@ -195,10 +180,5 @@ function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {
 
 /** Kysely's `isTransaction`, which other clients do not have. */
 function isTransaction(client: unknown): boolean {
-  return (
-    typeof client === 'object' &&
-    client !== null &&
-    'isTransaction' in client &&
-    client.isTransaction === true
-  );
+  return isObject(client) && 'isTransaction' in client && client.isTransaction === true;
 }

@@ -122,7 +122,7 @@ async function findNow<Client, T>(
   { catchUp, primary, signal, ...options }: InformedOptions<Client, T>,
   timeoutMs: number,
 ): Promise<Floor | undefined> {
-  const found = positionsOf(primary).since(read.positionQueriesBefore, () => {
+  const found = positionsOf(primary).since(read.queriesBefore, () => {
     countPositionQuery(options);
     return catchUp.position(primary);
   });

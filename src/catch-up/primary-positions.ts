@@ -1,4 +1,5 @@
 import { DoubtLog } from './doubt-log.ts';
+import { numberQuery } from '../shared-queries.ts';
 import type { CatchUp } from './catch-up.ts';
 
 /** A position that the primary had reached by `takenAt`, on the clock of `performance.now()`. */
@@ -8,18 +9,10 @@ export interface PrimaryPosition {
 }
 
 interface PositionQuery {
-  /** The first one has 1. */
   readonly number: number;
   readonly startedAt: number;
   /** Never rejects: `undefined` when the primary gave no position. */
   readonly landing: Promise<PrimaryPosition | undefined>;
-}
-
-let queriesStarted = 0;
-
-/** For a read to remember when it starts: which position queries start later than it does, whatever clocks say. */
-export function countPositionQueries(): number {
-  return queriesStarted;
 }
 
 /** Where a primary was lately. All reads of the process ask it by one query at a time. */
@@ -36,7 +29,7 @@ export class PrimaryPositions {
   }
 
   /**
-   * A position that was asked for after a read began, which had counted `queriesBefore` of them by then. Reads share it.
+   * A position that was asked for after a read began, which had counted `queriesBefore` shared queries by then. Reads share it.
    * `undefined` when the primary does not give one.
    *
    * @param ask - is called when no other read has asked in time
@@ -55,7 +48,7 @@ export class PrimaryPositions {
   }
 
   #start(ask: () => Promise<string>): PositionQuery {
-    const number = ++queriesStarted;
+    const number = numberQuery();
     const land = async (): Promise<PrimaryPosition | undefined> => {
       try {
         const position = await ask();

@@ -1,0 +1,153 @@
+import type { AttemptSource } from './attempt.ts';
+import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
+import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
+import type { Recovery } from './retry-policy.ts';
+import { type Ending, endingOf, isAbort, type MissOrFailure, type Verdict } from './verdict.ts';
+
+/** How a read stands that was not over with its first attempt, and what it will report. */
+export class ReadProgress<T> {
+  readonly #operation: string | undefined;
+  readonly #startedAt: number;
+  /** Who was asked last, and what came of it. */
+  #source: AttemptSource | undefined;
+  #verdict!: Verdict<T>;
+  /** The last verdict that asks for more of a replica or of the primary. */
+  #unanswered: MissOrFailure<T> | undefined;
+  #attempts = 0;
+  #misses = 0;
+  #failures = 0;
+  #replicaError: unknown;
+  #isCoalesced = false;
+  #recovery: Recovery | undefined;
+  #recoveringSince = 0;
+  #catchUp: CatchUpReport | undefined;
+
+  /** @param startedAt - when the read was called, on the clock of `performance.now()` */
+  constructor(operation: string | undefined, startedAt: number) {
+    this.#operation = operation;
+    this.#startedAt = startedAt;
+  }
+
+  /** Whether the last attempt was a miss, and that is not the answer. */
+  get hasMissed(): boolean {
+    return this.#verdict.kind === 'miss' && this.needsPrimary;
+  }
+
+  /** Whether the last attempt was a failure. */
+  get hasFailed(): boolean {
+    return this.#verdict.kind === 'failure';
+  }
+
+  /** Whether the last attempt was a miss because the replica had not replayed enough, and not because of its answer. */
+  get isBehind(): boolean {
+    if (this.#verdict.kind !== 'miss' || this.#verdict.attempt.ok) return false;
+    return this.#verdict.attempt.error instanceof ReplicaBehindError;
+  }
+
+  /** Whether the last attempt ended with an abort. */
+  get wasAborted(): boolean {
+    return this.#verdict.kind === 'error' && isAbort(this.#verdict.error);
+  }
+
+  get needsPrimary(): boolean {
+    return this.#verdict === this.#unanswered;
+  }
+
+  /** There is one from the first attempt on, if that was a miss or a failure. */
+  get recovery(): Recovery | undefined {
+    return this.#recovery;
+  }
+
+  /**
+   * Takes in what came of an attempt.
+   *
+   * @param isFinal - whether a miss is the answer, as one of the primary always is
+   */
+  take(source: AttemptSource, verdict: Verdict<T>, isFinal = false): void {
+    this.#attempts++;
+    this.#source = source;
+    this.#verdict = verdict;
+    if (source === 'primary' || (verdict.kind !== 'miss' && verdict.kind !== 'failure')) return;
+    if (verdict.kind === 'miss') this.#misses++;
+    else if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
+    if (verdict.kind === 'failure' || this.isBehind || !isFinal) this.#goOn(verdict);
+  }
+
+  /** Goes on as after a miss, because no answer of a replica could count. */
+  skipReplicas(): void {
+    const error = new ReplicaBehindError('unknown');
+    this.#goOn({ kind: 'miss', attempt: { ok: false, error, source: 'replica' } });
+  }
+
+  #goOn(unanswered: MissOrFailure<T>): void {
+    this.#verdict = unanswered;
+    this.#unanswered = unanswered;
+    if (this.#recovery !== undefined) return;
+    this.#recovery = { operation: this.#operation, cause: unanswered.kind };
+    this.#recoveringSince = performance.now();
+  }
+
+  /** Ends the read with an error that does not come from an attempt. */
+  fail(error: unknown): void {
+    this.#verdict = { kind: 'error', error };
+  }
+
+  /** Ends the read because it needs the primary, and may not ask it. */
+  reject(): void {
+    if (this.#unanswered === undefined) return;
+    const { kind, attempt } = this.#unanswered;
+    this.#verdict = { kind: 'rejected', error: new PrimaryBudgetExceededError(kind, attempt) };
+  }
+
+  /** Remembers whether the answer is that of another read's query. */
+  noteCoalesced(isCoalesced: boolean): void {
+    this.#isCoalesced = isCoalesced;
+  }
+
+  /** Remembers how an informed wait ended. */
+  noteCatchUp(catchUp: CatchUpReport): void {
+    this.#catchUp = catchUp;
+  }
+
+  /** What the caller gets. */
+  end(): Ending<T> {
+    return endingOf(this.#verdict);
+  }
+
+  /** What observers hear, now that it has ended. */
+  report(): ReadReport {
+    const now = performance.now();
+    const ending = this.end();
+    return {
+      operation: this.#operation,
+      outcome: this.#outcome(),
+      attempts: this.#attempts,
+      durationMs: between(this.#startedAt, now),
+      ...(this.#recovery !== undefined && {
+        recovery: {
+          cause: this.#recovery.cause,
+          misses: this.#misses,
+          failures: this.#failures,
+          durationMs: between(this.#recoveringSince, now),
+          ...(this.#catchUp !== undefined && { catchUp: this.#catchUp }),
+        },
+      }),
+      ...(this.#failures > 0 && { replicaError: this.#replicaError }),
+      ...(this.#isCoalesced && { coalesced: true }),
+      ...(!ending.ok && this.#source !== undefined && { failedDuring: this.#source }),
+      ...(!ending.ok && { error: ending.error }),
+    };
+  }
+
+  #outcome(): Outcome {
+    const { kind } = this.#verdict;
+    if (kind === 'answer' && this.#source !== undefined) return this.#source;
+    if (kind === 'miss') return 'not_found';
+    return kind === 'rejected' ? kind : 'error';
+  }
+}
+
+/** Milliseconds that are never negative, although a test may set the clock back. */
+function between(start: number, end: number): number {
+  return Math.max(0, end - start);
+}
