@@ -1,6 +1,6 @@
 export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
 export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
-export type { CatchUp, Reach } from './catch-up/catch-up.ts';
+export type { CatchUp, PinnedQuery, Reach } from './catch-up/catch-up.ts';
 export {
   InvalidOptionError,
   InvalidPositionError,

@@ -4,6 +4,18 @@
  */
 export type Reach = 'reached' | 'behind' | 'unknown';
 
+/** A query that runs on the client that it is given, for instance one that is pinned to a connection. */
+export interface PinnedQuery<Client, T> {
+  (db: Client): Promise<T>;
+  readonly [pinned]?: true;
+}
+
+/**
+ * Exists in types only: for a plain function type, TypeScript would not let a `CatchUp` of every Kysely client be one of a
+ * `Kysely<Database>`. https://github.com/microsoft/TypeScript/pull/18654
+ */
+declare const pinned: unique symbol;
+
 /**
  * What the option `catchUp` needs to know of a database: where the primary is, and how far a replica has come. For
  * PostgreSQL and Kysely it is `walCatchUp()`. All its queries are small, and reads share them: at most one runs at a time
@@ -34,10 +46,9 @@ export interface CatchUp<Client> {
    * Runs `query` once, on a replica that has replayed `position`. The check and the query have to be answered by the same
    * server, and the check has to be over before the query's snapshot is taken. What the query throws is thrown as it is.
    *
-   * @param query - runs on the client that it is given, for instance one that is pinned to a connection
    * @throws ReplicaBehindError when the replica has not replayed `position`, or does not tell
    */
-  runAt<T>(replica: Client, position: string, query: (db: Client) => Promise<T>): Promise<T>;
+  runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
   /**
    * Resolves when the replica has replayed `position`, or after `timeoutMs`, for servers that can wait by themselves.
    * `undefined` when this one cannot. Without it, the replica is asked again and again.

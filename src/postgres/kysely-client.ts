@@ -1,20 +1,27 @@
-import { InvalidOptionError } from '../errors.ts';
+import type { PinnedQuery } from '../catch-up/catch-up.ts';
 import { isObject } from '../is-object.ts';
 
 /**
  * What `walCatchUp` and `walPosition` need of a Kysely client. By its shape, so that kysely need not be installed for the
  * rest of `./postgres`.
  */
-export interface KyselyClient {
-  executeQuery(query: RawQuery): Promise<{ readonly rows: readonly unknown[] }>;
-  connection(): { execute<T>(callback: (db: never) => Promise<T>): Promise<T> };
+export interface KyselyClient extends KyselyConnection {
+  getExecutor(): {
+    provideConnection<T>(consumer: (connection: KyselyConnection) => Promise<T>): Promise<T>;
+  };
+  connection(): { execute<T>(callback: PinnedQuery<KyselyClient, T>): Promise<T> };
   transaction(): {
     setAccessMode(mode: 'read only'): {
       setIsolationLevel(level: 'read committed'): {
-        execute<T>(callback: (db: never) => Promise<T>): Promise<T>;
+        execute<T>(callback: PinnedQuery<KyselyClient, T>): Promise<T>;
       };
     };
   };
+}
+
+/** What runs a query: a client, or one of its connections. */
+export interface KyselyConnection {
+  executeQuery(query: RawQuery): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
 /** What kysely's `CompiledQuery.raw(sql)` gives. */
@@ -30,10 +37,7 @@ interface RawQuery {
 }
 
 /** Runs a statement that selects one text, or null. */
-export async function selectText(db: KyselyClient, sql: string): Promise<string | undefined> {
-  if (!isObject(db) || typeof db.executeQuery !== 'function') {
-    throw new InvalidOptionError('primary', 'a Kysely client, as `walCatchUp` needs it', db);
-  }
+export async function selectText(db: KyselyConnection, sql: string): Promise<string | undefined> {
   const { rows } = await db.executeQuery({
     query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
     queryId: { queryId: 'wal' },
@@ -43,4 +47,9 @@ export async function selectText(db: KyselyClient, sql: string): Promise<string 
   const [row] = rows;
   const [text] = isObject(row) ? Object.values(row) : [];
   return typeof text === 'string' ? text : undefined;
+}
+
+/** The connection of a client that is pinned to one. Queries on it do not wait for each other, as they do on the client. */
+export function connectionOf(pinned: KyselyClient): Promise<KyselyConnection> {
+  return pinned.getExecutor().provideConnection(async (connection) => connection);
 }

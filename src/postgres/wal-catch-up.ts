@@ -1,7 +1,9 @@
 import type { CatchUp } from '../catch-up/catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
-import type { KyselyClient } from './kysely-client.ts';
-import { compareWalPositions, readReplayed, walPosition } from './wal-position.ts';
+import { isObject } from '../is-object.ts';
+import { connectionOf, type KyselyClient } from './kysely-client.ts';
+import { readReplayed } from './replayed-position.ts';
+import { compareWalPositions, walPosition } from './wal-position.ts';
 
 /** How {@link walCatchUp} checks a replica. */
 export interface WalCatchUpOptions {
@@ -15,6 +17,11 @@ export interface WalCatchUpOptions {
    * Default is `'transaction'`.
    */
   readonly pin?: 'transaction' | 'connection' | undefined;
+  /**
+   * Sends the check and the query at once, in one round trip. For pools with pg's `pipeline: true`; on any other, pg warns.
+   * Kysely's `'cancel query'` cannot cancel such a query. Default is `false`.
+   */
+  readonly pipeline?: boolean | undefined;
 }
 
 /**
@@ -44,48 +51,63 @@ export interface WalCatchUpOptions {
  * );
  * ```
  */
-export function walCatchUp({ pin = 'transaction' }: WalCatchUpOptions = {}): CatchUp<KyselyClient> {
+export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClient> {
+  if (!isObject(options)) throw new InvalidOptionError('options', 'an object', options);
+  const { pin = 'transaction', pipeline = false } = options;
   if (pin !== 'transaction' && pin !== 'connection') {
     throw new InvalidOptionError('pin', "'transaction' or 'connection'", pin);
   }
+  if (typeof pipeline !== 'boolean')
+    throw new InvalidOptionError('pipeline', 'a boolean', pipeline);
   return {
     position: walPosition,
     replayed: readReplayed,
     compare: compareWalPositions,
-    async runAt(replica, position, query) {
-      const check = async (pinned: KyselyClient) => {
-        const replayed = await readReplayed(pinned);
-        const reach = replayed === undefined ? 'unknown' : compareWalPositions(replayed, position);
-        if (reach !== 'reached') throw new ReplicaBehindError(reach);
-        return query(pinned);
+    runAt(replica, position, query) {
+      const run = async (pinned: KyselyClient) => {
+        const check = assertReplayed(position, readReplayed(await connectionOf(pinned)));
+        if (!pipeline) {
+          await check;
+          return query(pinned);
+        }
+        const answer = query(pinned);
+        // Neither may go on when the connection goes back to the pool.
+        await Promise.allSettled([check, answer]);
+        await check;
+        return answer;
       };
-      return onOneServer(pin, replica, check);
+      return pin === 'connection' ? replica.connection().execute(run) : inTransaction(replica, run);
     },
   };
 }
 
-async function onOneServer<T>(
-  pin: 'transaction' | 'connection',
+async function assertReplayed(
+  position: string,
+  replayed: Promise<string | undefined>,
+): Promise<void> {
+  const has = await replayed;
+  const reach = has === undefined ? 'unknown' : compareWalPositions(has, position);
+  if (reach !== 'reached') throw new ReplicaBehindError(reach);
+}
+
+/** At READ COMMITTED, each statement has a snapshot of its own: that of the query is taken after the check. */
+async function inTransaction<T>(
   db: KyselyClient,
   run: (pinned: KyselyClient) => Promise<T>,
 ): Promise<T> {
-  if (pin === 'connection') return db.connection().execute(run);
-  let ending: { readonly error: unknown } | undefined;
+  let failure: { readonly error: unknown } | undefined;
   const transaction = db
     .transaction()
     .setAccessMode('read only')
     .setIsolationLevel('read committed');
-  return transaction
-    .execute(async (pinned) => {
-      try {
-        return await run(pinned);
-      } catch (error) {
-        ending = { error };
+  try {
+    return await transaction.execute((pinned: KyselyClient) =>
+      run(pinned).catch((error: unknown) => {
+        failure = { error };
         throw error;
-      }
-    })
-    .catch((error: unknown) => {
-      // Not that of a rollback which failed as well.
-      throw ending === undefined ? error : ending.error;
-    });
+      }),
+    );
+  } catch (error) {
+    throw failure === undefined ? error : failure.error; // and not that of a rollback which failed, too
+  }
 }

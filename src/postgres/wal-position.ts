@@ -35,11 +35,6 @@ export async function walPosition(primary: KyselyClient): Promise<string> {
   return position;
 }
 
-/** What a standby has replayed. `undefined` for a server that is no standby. */
-export function readReplayed(replica: KyselyClient): Promise<string | undefined> {
-  return selectText(replica, REPLAYED_POSITION);
-}
-
 /** Whether a server that has replayed `replayed` has `position`. Those of two clusters or timelines do not compare. */
 export function compareWalPositions(replayed: string, position: string): Reach {
   const has = parse(replayed);
@@ -73,29 +68,15 @@ export const INSERT_BYTES = `
   from (select pg_current_wal_insert_lsn() - '0/0' as bytes) as inserted`;
 
 /** On a primary, the first 8 digits of a segment's name are the current timeline, right after a promotion, too. */
-const PRIMARY_POSITION = positionOf(
-  INSERT_BYTES,
-  `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`,
-);
+const PRIMARY_POSITION = `
+  select ${hashOf(`('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`)}
+    || '-' || to_hex(bytes::bigint)
+  from pg_control_system(), (${INSERT_BYTES}) as inserted`;
 
 /**
- * No function gives the timeline that a standby replays: these are those of its last restart point, of the end of its
- * minimum recovery, and for a role with `pg_monitor` of what it receives. Each may be behind, and none is ahead. A promoted
- * standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first.
+ * SQL that names a timeline of a cluster. Hashed, because a system identifier tells when the cluster was made; not with
+ * `md5`, which some servers refuse.
  */
-const REPLAYED_POSITION = positionOf(
-  `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() - '0/0' end as bytes`,
-  `greatest(
-    (select timeline_id from pg_control_checkpoint()),
-    (select min_recovery_end_timeline from pg_control_recovery()),
-    (select received_tli from pg_stat_wal_receiver)
-  )`,
-);
-
-/** Hashed, because a system identifier tells when the cluster was made. Not with `md5`, which some servers refuse. */
-function positionOf(bytes: string, timeline: string): string {
-  return `
-    select encode(substr(sha256(convert_to(system_identifier || '/' || ${timeline}, 'UTF8')), 1, 6), 'hex')
-      || '-' || to_hex(bytes::bigint) as position
-    from pg_control_system(), (${bytes}) as at`;
+export function hashOf(timeline: string): string {
+  return `encode(substr(sha256(convert_to(system_identifier || '/' || ${timeline}, 'UTF8')), 1, 6), 'hex')`;
 }
