@@ -50,8 +50,8 @@ export interface CatchUp<Client> {
    */
   runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
   /**
-   * Resolves when the replica has replayed `position`, or after `timeoutMs`, for servers that can wait by themselves.
-   * `undefined` when this one cannot. Without it, the replica is asked again and again.
+   * Asks a replica to wait until it has replayed `position`, for `timeoutMs` milliseconds at most. `undefined` when it
+   * cannot: then, as without this method, it is asked again and again what it has replayed.
    */
-  whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach | undefined>;
+  whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach> | undefined;
 }

@@ -14,6 +14,8 @@ export interface Waiter {
   readonly target: string;
   /** Asks the replica what it has replayed. `undefined` when it does not say. */
   readonly look: () => Promise<string | undefined>;
+  /** Asks the replica to wait for the target by itself. `undefined` when it cannot. */
+  readonly stay: (timeoutMs: number) => Promise<Reach> | undefined;
   /** Judges what a look has shown: the same for all who wait for one target within one window. */
   readonly judge: (replayed: string) => Reach | 'hopeless';
   readonly end: (how: WatchEnd) => void;
@@ -21,24 +23,25 @@ export interface Waiter {
 
 /**
  * Watches a replica for all reads of the process that wait for it, by one query at a time: soon at first, then at most
- * every tenth of the time that the latest of them has waited. Nothing runs when nobody waits.
+ * every tenth of the time that the latest of them has waited, or by a query that ends when the replica is there, where the
+ * server has one. Nothing runs when nobody waits.
  */
 export class ReplicaWatch {
   readonly #doubts = new DoubtLog();
   readonly #waiters = new Set<Waiter>();
-  #lookStartedAt: number | undefined;
+  #askedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Waits until `end` is called, or until the returned function is. */
   join(waiter: Waiter): () => void {
-    const lookingFor = this.#lookStartedAt === undefined ? 0 : waiter.since - this.#lookStartedAt;
-    if (lookingFor > LOST_MS) this.#lookStartedAt = undefined;
-    else if (lookingFor > waiter.windowMs) {
+    const silentMs = this.#askedAt === undefined ? 0 : waiter.since - this.#askedAt;
+    if (silentMs > LOST_MS) this.#askedAt = undefined;
+    else if (silentMs > waiter.windowMs + STAY_MS) {
       waiter.end('unknown');
       return () => {};
     }
     this.#waiters.add(waiter);
-    if (this.#lookStartedAt === undefined) this.#look();
+    if (this.#askedAt === undefined) this.#look();
     return () => this.#leave(waiter);
   }
 
@@ -51,41 +54,69 @@ export class ReplicaWatch {
     clearTimeout(this.#timer);
     const latest = [...this.#waiters].at(-1);
     if (latest === undefined) return;
-    const startedAt = performance.now();
-    this.#lookStartedAt = startedAt;
-    const see = (judge: (waiter: Waiter) => Reach | 'hopeless'): void => {
-      if (this.#lookStartedAt !== startedAt) return; // given up
-      this.#lookStartedAt = undefined;
-      for (const waiter of this.#waiters) this.#tell(waiter, judge(waiter));
-      this.#lookAgain();
-    };
-    latest.look().then(
-      (replayed) => see(replayed === undefined ? () => 'unknown' : judgeOnce(replayed)),
-      (error: unknown) => {
-        this.#doubts.tell('A replica gave no position.', error);
-        see(() => 'unknown');
-      },
-    );
+    this.#ask(latest.look(), (replayed) => {
+      this.#tellAll(replayed === undefined ? () => 'unknown' : judgeOnce(replayed));
+      this.#stay();
+    });
   }
 
-  #tell(waiter: Waiter, reach: Reach | 'hopeless'): void {
-    if (reach === 'unknown') this.#doubts.tell("A replica's position is not one of the primary's.");
-    else this.#doubts.clear();
-    if (reach === 'behind') return;
-    this.#waiters.delete(waiter);
-    waiter.end(reach === 'reached' ? 'caught_up' : reach);
+  /** Waits on the server for the first of the waiters. Its target is as a rule the lowest one; the others look soon. */
+  #stay(): void {
+    const [first] = this.#waiters;
+    if (first === undefined) return;
+    const arrival = first.stay(STAY_MS);
+    if (arrival === undefined) return this.#lookLater();
+    this.#ask(arrival, (reach) => {
+      if (reach !== 'behind')
+        this.#tellAll(reach === 'reached' ? judgeOnce(first.target) : () => reach);
+      this.#look();
+    });
   }
 
-  #lookAgain(): void {
+  #lookLater(): void {
     const latest = [...this.#waiters].at(-1);
     if (latest === undefined) return;
     const waitedMs = performance.now() - latest.since;
     this.#timer = setTimeout(() => this.#look(), Math.max(SOONEST_MS, waitedMs / 10));
   }
+
+  /** One query at a time. */
+  #ask<T>(query: Promise<T>, answer: (value: T) => void): void {
+    const askedAt = performance.now();
+    this.#askedAt = askedAt;
+    const land = (tell: () => void): void => {
+      if (this.#askedAt !== askedAt) return; // given up
+      this.#askedAt = undefined;
+      tell();
+    };
+    query.then(
+      (value) => land(() => answer(value)),
+      (error: unknown) =>
+        land(() => {
+          this.#doubts.tell('A replica gave no position.', error);
+          this.#tellAll(() => 'unknown');
+        }),
+    );
+  }
+
+  #tellAll(judge: (waiter: Waiter) => Reach | 'hopeless'): void {
+    for (const waiter of this.#waiters) {
+      const reach = judge(waiter);
+      if (reach === 'unknown')
+        this.#doubts.tell("A replica's position is not one of the primary's.");
+      else this.#doubts.clear();
+      if (reach === 'behind') continue;
+      this.#waiters.delete(waiter);
+      waiter.end(reach === 'reached' ? 'caught_up' : reach);
+    }
+  }
 }
 
 /** The shortest time between two looks, in milliseconds. */
 const SOONEST_MS = 1;
+
+/** How long a server is asked to wait at a time: as long as it does, nobody else is looked for. In milliseconds. */
+const STAY_MS = 50;
 
 /** A look that has not come back by then is given up, and may be replaced. In milliseconds. */
 const LOST_MS = 60_000;

@@ -46,13 +46,18 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
         onLook();
         return catchUp.replayed(replica);
       };
+      const stay = (timeoutMs: number) => {
+        const answer = catchUp.whenReplayed?.(replica, target, timeoutMs);
+        if (answer !== undefined) onLook();
+        return answer;
+      };
       const end = (how: WatchEnd): void => {
         if (how === 'caught_up') return resolve({ end: how, replica });
         watched--;
         isHopeless ||= how === 'hopeless';
         if (watched === 0) resolve({ end: isHopeless ? 'hopeless' : 'unknown' });
       };
-      leaves.push(watchOver(replica).join({ since, windowMs, target, look, judge, end }));
+      leaves.push(watchOver(replica).join({ since, windowMs, target, look, stay, judge, end }));
     }
     if (watched === 0) resolve({ end: 'unknown' });
   });

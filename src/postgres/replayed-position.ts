@@ -1,11 +1,34 @@
+import type { Reach } from '../catch-up/catch-up.ts';
 import { type KyselyConnection, selectText } from './kysely-client.ts';
-import { hashOf } from './wal-position.ts';
+import { hashOf, lsnOf } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
 export async function readReplayed(standby: KyselyConnection): Promise<string | undefined> {
-  const [lsn, server] = (await selectText(standby, REPLAYED))?.split(' ') ?? [];
+  const [lsn, server, version] = (await selectText(standby, REPLAYED))?.split(' ') ?? [];
   if (lsn === undefined || server === undefined) return undefined;
+  versions.set(standby, Number(version));
   return `${await timelineOf(server, standby)}-${lsn}`;
+}
+
+/** By what was asked, as `server_version_num`. */
+const versions = new WeakMap<KyselyConnection, number>();
+
+/**
+ * PostgreSQL 19 can wait by itself, without a snapshot that could hold back what is waited for.
+ * https://www.postgresql.org/docs/19/sql-wait-for.html
+ *
+ * @returns `undefined` for a server that cannot, or that was not asked yet what it has replayed
+ */
+export function whenReplayed(
+  standby: KyselyConnection,
+  position: string,
+  timeoutMs: number,
+): Promise<Reach> | undefined {
+  if ((versions.get(standby) ?? 0) < 190_000) return undefined;
+  const timeout = `TIMEOUT '${Math.ceil(timeoutMs)}ms', NO_THROW`;
+  return selectText(standby, `WAIT FOR LSN '${lsnOf(position)}' WITH (${timeout})`).then((status) =>
+    status === 'success' ? 'reached' : status === 'timeout' ? 'behind' : 'unknown',
+  );
 }
 
 /**
@@ -13,7 +36,9 @@ export async function readReplayed(standby: KyselyConnection): Promise<string | 
  * time at which the server was started tells it from every other one.
  */
 const REPLAYED = `
-  select to_hex((pg_last_wal_replay_lsn() - '0/0')::bigint) || ' ' || extract(epoch from pg_postmaster_start_time())
+  select to_hex((pg_last_wal_replay_lsn() - '0/0')::bigint)
+    || ' ' || extract(epoch from pg_postmaster_start_time())
+    || ' ' || current_setting('server_version_num')
   where pg_is_in_recovery()`;
 
 /**

@@ -2,7 +2,7 @@ import type { CatchUp } from '../catch-up/catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import { isObject } from '../is-object.ts';
 import { connectionOf, type KyselyClient } from './kysely-client.ts';
-import { readReplayed } from './replayed-position.ts';
+import { readReplayed, whenReplayed } from './replayed-position.ts';
 import { compareWalPositions, walPosition } from './wal-position.ts';
 
 /** How {@link walCatchUp} checks a replica. */
@@ -62,6 +62,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
   return {
     position: walPosition,
     replayed: readReplayed,
+    whenReplayed,
     compare: compareWalPositions,
     runAt(replica, position, query) {
       const run = async (pinned: KyselyClient) => {
@@ -85,9 +86,17 @@ async function assertReplayed(
   position: string,
   replayed: Promise<string | undefined>,
 ): Promise<void> {
-  const has = await replayed;
+  const has = await replayed.catch((error: unknown) => {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  });
   const reach = has === undefined ? 'unknown' : compareWalPositions(has, position);
   if (reach !== 'reached') throw new ReplicaBehindError(reach);
+}
+
+/** The server does not have the functions, or does not let this role call them. Any other error is the replica's. */
+function isRefusal(error: unknown): boolean {
+  return isObject(error) && 'code' in error && /^(0A|42)/.test(String(error.code));
 }
 
 /** At READ COMMITTED, each statement has a snapshot of its own: that of the query is taken after the check. */

@@ -52,6 +52,12 @@ function parse(position: string): { readonly timeline: string; readonly lsn: str
   return { timeline, lsn };
 }
 
+/** As PostgreSQL writes it: `0/3000148`. */
+export function lsnOf(position: string): string {
+  const { lsn } = parse(position);
+  return `${lsn.slice(0, -8) || '0'}/${lsn.slice(-8)}`;
+}
+
 /** Hexadecimal without leading zeros, so that the longer one is the higher one, and equally long ones sort as text. */
 const POSITION = /^([\da-f]{12})-(0|[1-9a-f][\da-f]{0,15})$/;
 
