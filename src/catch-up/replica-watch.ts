@@ -28,20 +28,23 @@ export interface Waiter {
  */
 export class ReplicaWatch {
   readonly #doubts = new DoubtLog();
+  /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();
-  #askedAt: number | undefined;
+  #latestSince = 0;
+  #query: { readonly startedAt: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Waits until `end` is called, or until the returned function is. */
   join(waiter: Waiter): () => void {
-    const silentMs = this.#askedAt === undefined ? 0 : waiter.since - this.#askedAt;
-    if (silentMs > LOST_MS) this.#askedAt = undefined;
+    const silentMs = this.#query === undefined ? 0 : performance.now() - this.#query.startedAt;
+    if (silentMs > LOST_MS) this.#query = undefined;
     else if (silentMs > waiter.windowMs + STAY_MS) {
       waiter.end('unknown');
       return () => {};
     }
     this.#waiters.add(waiter);
-    if (this.#askedAt === undefined) this.#look();
+    this.#latestSince = waiter.since;
+    if (this.#query === undefined) this.#look();
     return () => this.#leave(waiter);
   }
 
@@ -52,9 +55,9 @@ export class ReplicaWatch {
 
   #look(): void {
     clearTimeout(this.#timer);
-    const latest = [...this.#waiters].at(-1);
-    if (latest === undefined) return;
-    this.#ask(latest.look(), (replayed) => {
+    const [first] = this.#waiters;
+    if (first === undefined) return;
+    this.#ask(first.look(), (replayed) => {
       this.#tellAll(replayed === undefined ? () => 'unknown' : judgeOnce(replayed));
       this.#stay();
     });
@@ -67,26 +70,24 @@ export class ReplicaWatch {
     const arrival = first.stay(STAY_MS);
     if (arrival === undefined) return this.#lookLater();
     this.#ask(arrival, (reach) => {
-      if (reach !== 'behind')
-        this.#tellAll(reach === 'reached' ? judgeOnce(first.target) : () => reach);
+      this.#tellAll(reach === 'reached' ? judgeOnce(first.target) : () => reach);
       this.#look();
     });
   }
 
   #lookLater(): void {
-    const latest = [...this.#waiters].at(-1);
-    if (latest === undefined) return;
-    const waitedMs = performance.now() - latest.since;
+    if (this.#waiters.size === 0) return;
+    const waitedMs = performance.now() - this.#latestSince;
     this.#timer = setTimeout(() => this.#look(), Math.max(SOONEST_MS, waitedMs / 10));
   }
 
   /** One query at a time. */
   #ask<T>(query: Promise<T>, answer: (value: T) => void): void {
-    const askedAt = performance.now();
-    this.#askedAt = askedAt;
+    const current = { startedAt: performance.now() };
+    this.#query = current;
     const land = (tell: () => void): void => {
-      if (this.#askedAt !== askedAt) return; // given up
-      this.#askedAt = undefined;
+      if (this.#query !== current) return; // given up
+      this.#query = undefined;
       tell();
     };
     query.then(
@@ -102,8 +103,7 @@ export class ReplicaWatch {
   #tellAll(judge: (waiter: Waiter) => Reach | 'hopeless'): void {
     for (const waiter of this.#waiters) {
       const reach = judge(waiter);
-      if (reach === 'unknown')
-        this.#doubts.tell("A replica's position is not one of the primary's.");
+      if (reach === 'unknown') this.#doubts.tell('The position of a replica does not compare.');
       else this.#doubts.clear();
       if (reach === 'behind') continue;
       this.#waiters.delete(waiter);

@@ -42,7 +42,7 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
       return positions.isBehindBy(windowMs, replayed, target, catchUp) ? 'hopeless' : reach;
     };
     for (const replica of replicas) {
-      const look = () => {
+      const look = async () => {
         onLook();
         return catchUp.replayed(replica);
       };
