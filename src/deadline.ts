@@ -1,16 +1,18 @@
 /**
- * Calls back once, after this many milliseconds. A timer that is late tells of a pause of this process, not of a server,
- * whose answer may be in the socket: `setImmediate` lets it in first.
- * https://nodejs.org/en/learn/asynchronous-work/event-loop-timers-and-nexttick
+ * Calls back once, after this many milliseconds. A timer that is late tells of a pause of this process, which may have kept
+ * a query from its server: it gets that time back, once. The answer may also be in the socket, and `setImmediate` lets it in
+ * first. https://nodejs.org/en/learn/asynchronous-work/event-loop-timers-and-nexttick
  *
  * @returns a function that takes the deadline back
  */
 export function setDeadline(timeoutMs: number, callback: () => void): () => void {
   const dueAt = performance.now() + timeoutMs;
   let afterInput: NodeJS.Immediate | undefined;
-  const timer = setTimeout(() => {
-    if (performance.now() - dueAt < 1) callback();
-    else afterInput = setImmediate(callback);
+  const callAfterInput = () => (afterInput = setImmediate(callback));
+  let timer = setTimeout(() => {
+    const lateMs = performance.now() - dueAt;
+    if (lateMs <= 0) callback();
+    else timer = setTimeout(callAfterInput, Math.min(lateMs, timeoutMs));
   }, timeoutMs);
   return () => {
     clearTimeout(timer);

@@ -16,27 +16,58 @@ function pauseThisProcess(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test('a pause of the own process that outlasts `replicaTimeoutMs` is no failure of the replica', async () => {
-  await using cluster = await startReplicationCluster();
-  const primary = connect(cluster.primary.connectionString);
-  const replica = connect(cluster.replicas[0].connectionString, { max: READS });
-  const { outcomes, onOutcome } = recordReads();
-  const read = createReplicaFallback({
-    primary: primary.db,
-    replica: replica.db,
-    replicaTimeoutMs: 500,
-    onOutcome,
-  });
-  const times = Array.from({ length: READS });
-  await Promise.all(times.map(() => nap(replica.db))); // Now there is a connection for each.
-
-  const reads = times.map(() => read(nap));
-  await setTimeout(100);
+async function pauseAfter(ms: number, pauseMs: number): Promise<void> {
+  await setTimeout(ms);
   await setImmediate(); // Its callbacks are followed by the timers, and only then by what has arrived.
-  pauseThisProcess(600);
-  await Promise.all(reads);
+  pauseThisProcess(pauseMs);
+}
 
-  expect(outcomes).toEqual(Array(READS).fill('replica'));
-  expect(primary.queries).toEqual([]);
-  await Promise.all([primary.end(), replica.end()]);
-});
+test.for([
+  {
+    when: 'the answers arrive in it',
+    connections: READS,
+    pause: () => pauseAfter(100, 600),
+  },
+  {
+    when: 'it keeps the reads from the replica',
+    connections: READS,
+    pause: async () => pauseThisProcess(900),
+  },
+  {
+    when: 'it keeps the reads from the replica, and the answers arrive in another one',
+    connections: READS,
+    pause: async () => {
+      pauseThisProcess(900);
+      await pauseAfter(50, 500);
+    },
+  },
+  {
+    when: 'it keeps connections from the reads that wait for one',
+    connections: READS / 2,
+    pause: () => pauseAfter(100, 900),
+  },
+])(
+  'a pause of the own process that outlasts `replicaTimeoutMs` is no failure of the replica when $when',
+  async ({ connections, pause }) => {
+    await using cluster = await startReplicationCluster();
+    const primary = connect(cluster.primary.connectionString);
+    const replica = connect(cluster.replicas[0].connectionString, { max: connections });
+    const { outcomes, onOutcome } = recordReads();
+    const read = createReplicaFallback({
+      primary: primary.db,
+      replica: replica.db,
+      replicaTimeoutMs: 500,
+      onOutcome,
+    });
+    const times = Array.from({ length: READS });
+    await Promise.all(times.map(() => nap(replica.db))); // Now the pool has its connections.
+
+    const reads = times.map(() => read(nap));
+    await pause();
+    await Promise.all(reads);
+
+    expect(outcomes).toEqual(Array(READS).fill('replica'));
+    expect(primary.queries).toEqual([]);
+    await Promise.all([primary.end(), replica.end()]);
+  },
+);
