@@ -100,8 +100,13 @@ export interface ReplicaFallbackOptions<Client, T> {
  */
 export type TransactionOf<Client> =
   | Client
-  | (Partial<Client> & { [Member in keyof Client]: Pick<Client, Member> }[keyof Client])
+  | (Partial<Client> & OneMemberOf<Client>)
   | ConnectionOf<Client>;
+
+/** A method or the like that the client always has: a flag of it makes nothing a client, and an optional one not even `{}`. */
+type OneMemberOf<Client> = {
+  [Member in keyof Client]-?: Client[Member] extends object ? Pick<Client, Member> : never;
+}[keyof Client];
 
 type ConnectionOf<Pool> = Pool extends {
   connect: { (): Promise<infer Connection>; (callback: never): void };

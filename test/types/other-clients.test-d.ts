@@ -31,6 +31,8 @@ test('a pool of pg fits', () => {
   const other = drizzle(primary);
   // @ts-expect-error the client of another kind
   void withReplicaFallback((db) => db.query('select 1'), { primary, transaction: other });
+  // @ts-expect-error an object with nothing in it
+  void withReplicaFallback((db) => db.query('select 1'), { primary, transaction: {} });
 });
 
 /** What Prisma generates: a promise of its own that is not started until somebody waits for it. */

@@ -164,6 +164,8 @@ test('nothing else may be a transaction', () => {
   refuse('begin');
   // @ts-expect-error an object with nothing in it
   refuse({});
+  // @ts-expect-error an object with nothing of a client but a flag
+  refuse({ isTransaction: true });
   // @ts-expect-error a promise of one
   refuse(Promise.resolve({} as Transaction<Database>));
   // @ts-expect-error another client's pool
