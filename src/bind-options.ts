@@ -141,7 +141,7 @@ const A_BUDGET = 'a budget, by `createPrimaryBudget()`';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 
 function assert(valid: boolean, option: string, expected: string, given: unknown): void {
-  if (!valid) throw new InvalidOptionError(option, expected, given);
+  if (!valid) throw new InvalidOptionError(option, expected, given, kindOf(given));
 }
 
 function assertObject(option: string, expected: string, given: unknown): void {

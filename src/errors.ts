@@ -163,8 +163,11 @@ export class ReplicaBehindError extends Error {
 
 /** For an option that takes no text: whatever text was given instead may be a connection string, a query or a row. */
 export function kindOf(value: unknown): string {
-  return typeof value === 'string' ? 'a string' : quote(value);
+  return typeof value === 'string' && !SPELLS_A_VALUE.test(value) ? 'a string' : quote(value);
 }
+
+/** A number, with its unit, or a boolean: what a variable of the environment is that was not parsed. */
+const SPELLS_A_VALUE = /^([-+]?[\d.]{0,20} ?[a-z%]{0,2}|true|false)$/;
 
 /** Short enough for a message, and never the contents of an object, which may be a client with a password. */
 function quote(value: unknown): string {

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.ts';
+import { InvalidOptionError, kindOf } from './errors.ts';
 
 /** How much a {@link PrimaryBudget} lets through. */
 export interface PrimaryBudgetOptions {
@@ -42,7 +42,7 @@ export interface PrimaryBudget {
  */
 export function createPrimaryBudget(options: PrimaryBudgetOptions = {}): PrimaryBudget {
   if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError('options', 'an object', options);
+    throw new InvalidOptionError('options', 'an object', options, kindOf(options));
   }
   const { ratio = 0.2, minPerSecond = 10 } = options;
   assertUpTo(1, 'ratio', 'a number from 0 to 1', ratio);
@@ -90,5 +90,5 @@ function secondsBetween(start: number, end: number): number {
 
 function assertUpTo(highest: number, option: string, expected: string, given: unknown): void {
   if (typeof given === 'number' && given >= 0 && given <= highest) return;
-  throw new InvalidOptionError(option, expected, given);
+  throw new InvalidOptionError(option, expected, given, kindOf(given));
 }

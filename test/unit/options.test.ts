@@ -71,6 +71,7 @@ test.for<[string, unknown]>([
     { primary, retryMs: { delays: () => [], settle: 5 } },
   ],
   ['Expected `enabled` to be a boolean, got "false".', { primary, enabled: 'false' }],
+  [`Expected \`retryMs.max\` to be ${A_DELAY}, got "50".`, { primary, retryMs: { max: '50' } }],
   ['Expected `primary` to be a database client, got undefined.', {}],
   ['Expected `options` to be an object, got undefined.', undefined],
   ['Expected `options` to be an object, got null.', null],

@@ -23,18 +23,47 @@ function printed(error: unknown): string {
   ].join('\n');
 }
 
-test.for(['primary', 'replica', 'transaction', 'meter', 'logger', 'signal', 'isMiss', 'onOutcome'])(
-  'prints nothing of a string that was given as `%s`',
-  async (option) => {
-    const options = { primary: {}, replica: {}, [option]: CONNECTION_STRING } as never;
+test.for([
+  'primary',
+  'replica',
+  'transaction',
+  'enabled',
+  'isMiss',
+  'isUnavailable',
+  'replicaTimeoutMs',
+  'retryMs',
+  'primaryBudget',
+  'signal',
+  'meter',
+  'logger',
+  'onOutcome',
+])('prints nothing of a string that was given as `%s`', async (option) => {
+  const options = { primary: {}, replica: {}, [option]: CONNECTION_STRING } as never;
 
-    const error: unknown = await withReplicaFallback(async () => 1, options).catch((e) => e);
+  const error: unknown = await withReplicaFallback(async () => 1, options).catch((e) => e);
 
-    expect(error).toMatchObject({ option, given: CONNECTION_STRING });
-    expect(printed(error)).toContain(`Expected \`${option}\` to be`);
-    expect(printed(error)).not.toContain(SECRET);
+  expect(error).toMatchObject({ option, given: CONNECTION_STRING });
+  expect(printed(error)).toContain(`Expected \`${option}\` to be`);
+  expect(printed(error)).not.toContain(SECRET);
+});
+
+test.for([
+  { option: 'retryMs.max', options: { retryMs: { max: CONNECTION_STRING } } },
+  { option: 'retryMs.min', options: { retryMs: { min: CONNECTION_STRING, max: 9 } } },
+  {
+    option: 'retryMs.settle',
+    options: { retryMs: { delays: () => [], settle: CONNECTION_STRING } },
   },
-);
+  { option: 'retryMs.delays()', options: { retryMs: { delays: () => CONNECTION_STRING } } },
+  { option: 'retryMs.delays()', options: { retryMs: { delays: () => [CONNECTION_STRING] } } },
+])('prints nothing of a string in $options that was given as `$option`', async (mistake) => {
+  const options = { primary: {}, replica: {}, ...mistake.options } as never;
+
+  const error: unknown = await withReplicaFallback(async () => undefined, options).catch((e) => e);
+
+  expect(error).toMatchObject({ option: mistake.option, given: CONNECTION_STRING });
+  expect(printed(error)).not.toContain(SECRET);
+});
 
 test.for([
   { what: 'an object', given: { connectionString: CONNECTION_STRING } },
