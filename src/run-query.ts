@@ -40,7 +40,8 @@ export function startQuery<Client, T>(
   try {
     if (typeof query !== 'function') throw notExecutable(query);
     const answer = query(db, context);
-    if (typeof answer?.then === 'function') return answer;
+    // A thenable may give back nothing from its `then`, as `await` allows.
+    if (typeof answer?.then === 'function') return Promise.resolve(answer);
     throw notExecutable(answer);
   } catch (error) {
     return Promise.reject(error);

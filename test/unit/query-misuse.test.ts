@@ -80,6 +80,23 @@ test('reports a builder that was not executed as an error', async () => {
   expect(reports).toMatchObject([{ outcome: 'error', attempts: 1, failedDuring: 'replica' }]);
 });
 
+test.for([
+  { on: 'on the replica', options: { replica } },
+  { on: 'within a time', options: { replica, replicaTimeoutMs: 1000 } },
+  { on: 'until a signal aborts', options: { replica, signal: new AbortController().signal } },
+  { on: 'in a bypass', options: {} },
+])('takes a thenable whose `then` returns nothing, as `await` does, $on', async ({ options }) => {
+  const thenable = {
+    // oxlint-disable-next-line unicorn/no-thenable
+    then: (resolve: (row: string) => void) => void setTimeout(resolve, 1, 'row'),
+  };
+
+  const read = withReplicaFallback(() => thenable as never, { primary, ...options });
+
+  expect(read).toBeInstanceOf(Promise);
+  expect(await read).toBe('row');
+});
+
 test.for([undefined, new AbortController().signal])(
   'runs a thenable that is no promise, such as a Drizzle query, once, with %o for a signal',
   async (signal) => {
