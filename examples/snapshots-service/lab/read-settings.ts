@@ -1,9 +1,19 @@
 import type { HonoRequest } from 'hono';
-import { quote, readJsonBody } from '../service/json-body.ts';
+import * as z from 'zod';
+import { readJsonBody } from '../service/check-input.ts';
 import { RequestError } from '../service/problem.ts';
-import { BOUNDS, type LabSettings, NUMBERS } from './settings.ts';
+import { fields } from '../service/schemas.ts';
+import { BOUNDS, type Bounds, type LabSettings } from './settings.ts';
 
-const SWITCHES = ['paused', 'fallback'] as const;
+const Patch = fields({
+  lagMs: numberWithin(BOUNDS.lagMs),
+  retryMinMs: numberWithin(BOUNDS.retryMinMs),
+  retryMaxMs: numberWithin(BOUNDS.retryMaxMs),
+  pollsPerSecond: numberWithin(BOUNDS.pollsPerSecond),
+  runners: numberWithin(BOUNDS.runners),
+  paused: z.boolean('true or false').exactOptional(),
+  fallback: z.boolean('true or false').exactOptional(),
+});
 
 /**
  * Reads what is to be changed.
@@ -15,14 +25,7 @@ export async function readSettings(
   request: HonoRequest,
   current: () => LabSettings,
 ): Promise<Partial<LabSettings>> {
-  const fields = await readJsonBody(request, [...NUMBERS, ...SWITCHES]);
-  const patch: { -readonly [Name in keyof LabSettings]?: LabSettings[Name] } = {};
-  for (const name of NUMBERS) {
-    if (fields[name] !== undefined) patch[name] = asNumber(name, fields[name]);
-  }
-  for (const name of SWITCHES) {
-    if (fields[name] !== undefined) patch[name] = asSwitch(name, fields[name]);
-  }
+  const patch = await readJsonBody(request, Patch);
   const { retryMinMs, retryMaxMs } = { ...current(), ...patch };
   if (retryMinMs <= retryMaxMs) return patch;
   const expected =
@@ -32,18 +35,8 @@ export async function readSettings(
   throw new RequestError(400, `Expected ${expected}.`);
 }
 
-function asNumber(name: keyof typeof BOUNDS, value: unknown): number {
-  const { min, max, isInteger } = BOUNDS[name];
-  const isValid = typeof value === 'number' && value >= min && value <= max;
-  if (isValid && (!isInteger || Number.isInteger(value))) return value;
-  const kind = isInteger ? 'an integer' : 'a number';
-  throw new RequestError(
-    400,
-    `Expected \`${name}\` to be ${kind} from ${min} to ${max}, got ${quote(value)}.`,
-  );
-}
-
-function asSwitch(name: keyof LabSettings, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new RequestError(400, `Expected \`${name}\` to be true or false, got ${quote(value)}.`);
+function numberWithin({ min, max, isInteger }: Bounds) {
+  const expected = `${isInteger ? 'an integer' : 'a number'} from ${min} to ${max}`;
+  const number = isInteger ? z.int(expected) : z.number(expected);
+  return number.min(min, expected).max(max, expected).exactOptional();
 }

@@ -14,7 +14,8 @@ export interface LabSettings {
   readonly runners: number;
 }
 
-interface Bounds {
+/** How far a number may go. */
+export interface Bounds {
   readonly min: number;
   readonly max: number;
   readonly isInteger: boolean;
@@ -29,8 +30,7 @@ export const BOUNDS = {
   runners: { min: 0, max: 20, isInteger: true },
 } as const satisfies Partial<Record<keyof LabSettings, Bounds>>;
 
-/** The names of the settings that are numbers. */
-export const NUMBERS = [
+const NUMBERS = [
   'lagMs',
   'retryMinMs',
   'retryMaxMs',

@@ -1,15 +1,17 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { secureHeaders } from 'hono/secure-headers';
+import { validator } from 'hono/validator';
 import type { ReadSnapshotsSince, SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Kysely } from 'kysely';
+import { checkInput } from './check-input.ts';
 import { clientGoneSignal } from './client-gone.ts';
 import { isUp, type Databases } from './databases.ts';
 import { ownHostOnly, ownOriginOnly } from './guard.ts';
 import type { Log } from './log.ts';
 import { type Metrics, METRICS_CONTENT_TYPE } from './metrics.ts';
 import { sendProblem, toProblem } from './problem.ts';
-import { readId, readLimit, readNewSnapshot } from './request-input.ts';
+import { readNewSnapshot, RunPath, SinceQuery, SnapshotPath } from './request-input.ts';
 import { appendSnapshot, createRun } from './snapshot-writer.ts';
 
 /** What the routes need. */
@@ -58,28 +60,34 @@ export function createApp({ databases, since, metrics, log }: AppParts): App {
     return c.json(await createRun(primary, await readNewSnapshot(c.req)), 201);
   });
 
-  app.post('/runs/:runId/snapshots', async (c) => {
-    const runId = readId(c.req, 'runId');
-    return c.json(await appendSnapshot(primary, runId, await readNewSnapshot(c.req)), 201);
-  });
+  app.post(
+    '/runs/:runId/snapshots',
+    validator('param', (path) => checkInput(RunPath, path)),
+    async (c) => {
+      const { runId } = c.req.valid('param');
+      return c.json(await appendSnapshot(primary, runId, await readNewSnapshot(c.req)), 201);
+    },
+  );
 
-  app.get('/runs/:runId/snapshots/since/:snapshotId', async (c) => {
-    const runId = readId(c.req, 'runId');
-    const snapshotId = readId(c.req, 'snapshotId');
-    const limit = readLimit(c.req);
-    c.header('Server-Timing', 'bypass'); // unless there is an outcome to tell of
-    const page = await since(
-      { runId, snapshotId, limit },
-      {
-        signal: clientGoneSignal(c.req.raw),
-        onOutcome({ outcome, durationMs, error }) {
-          c.header('Server-Timing', `${outcome};dur=${durationMs.toFixed(1)}`);
-          c.set('readError', error);
+  app.get(
+    '/runs/:runId/snapshots/since/:snapshotId',
+    validator('param', (path) => checkInput(SnapshotPath, path)),
+    validator('query', (query) => checkInput(SinceQuery, query)),
+    async (c) => {
+      c.header('Server-Timing', 'bypass'); // unless there is an outcome to tell of
+      const page = await since(
+        { ...c.req.valid('param'), ...c.req.valid('query') },
+        {
+          signal: clientGoneSignal(c.req.raw),
+          onOutcome({ outcome, durationMs, error }) {
+            c.header('Server-Timing', `${outcome};dur=${durationMs.toFixed(1)}`);
+            c.set('readError', error);
+          },
         },
-      },
-    );
-    return c.json(page);
-  });
+      );
+      return c.json(page);
+    },
+  );
 
   app.get('/health', async (c) => {
     const [primaryUp, replicaUp] = await Promise.all([isUp(primary), isUp(replica)]);

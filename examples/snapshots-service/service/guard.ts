@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import { quote } from './json-body.ts';
+import { quote } from './check-input.ts';
 import { RequestError } from './problem.ts';
 
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost']);

@@ -14,7 +14,6 @@ import {
 } from '../../support/replicated-database.ts';
 
 const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
-const NOT_WAITPOINTS = 'Expected `waitpoints` to be an array of at most 100.';
 const MANY_WAITPOINTS = JSON.stringify({ waitpoints: Array.from({ length: 101 }, () => ({})) });
 const NOBODY = uuidV7();
 const NOWHERE: SnapshotKey = { runId: NOBODY, snapshotId: NOBODY };
@@ -161,7 +160,7 @@ describe("the example's service", () => {
       aProblem(
         400,
         'Bad Request',
-        'Expected `limit` to be an integer from 1 to 1000, got several.',
+        'Expected `limit` to be an integer from 1 to 1000, got ["1","2"].',
       ),
     );
   });
@@ -179,26 +178,26 @@ describe("the example's service", () => {
 
   test.for([
     ['half a body', '{', 'Expected the body to be JSON.'],
-    ['an array', '[]', 'Expected the body to be an object.'],
-    ['null', 'null', 'Expected the body to be an object.'],
+    ['an array', '[]', 'Expected the body to be an object, got [].'],
+    ['null', 'null', 'Expected the body to be an object, got null.'],
     [
       'an unknown field',
       '{"desription":""}',
       'Expected the body to have only executionStatus, description, waitpoints, got "desription".',
     ],
-    ['a description that is no string', '{"description":1}', notText('description')],
-    ['a NUL character', '{"description":"\\u0000"}', notText('description')],
-    ['waitpoints that are no array', '{"waitpoints":{}}', NOT_WAITPOINTS],
-    ['too many waitpoints', MANY_WAITPOINTS, NOT_WAITPOINTS],
+    ['a description that is no string', '{"description":1}', notText('description', '1')],
+    ['a NUL character', '{"description":"\\u0000"}', notText('description', '"\\u0000"')],
+    ['waitpoints that are no array', '{"waitpoints":{}}', notWaitpoints('{}')],
+    ['too many waitpoints', MANY_WAITPOINTS, notWaitpoints(`[${'{},'.repeat(33)}…`)],
     [
       'a waitpoint that is no object',
       '{"waitpoints":[{},1]}',
-      'Expected `waitpoints[1]` to be an object.',
+      'Expected `waitpoints[1]` to be an object, got 1.',
     ],
     [
       'an output that is no string',
       '{"waitpoints":[{"output":{}}]}',
-      notText('waitpoints[0].output'),
+      notText('waitpoints[0].output', '{}'),
     ],
   ] as const)('answers 400 to %s', async ([, body, detail]) => {
     const service = await startExampleService(urls);
@@ -329,8 +328,12 @@ describe("the example's service", () => {
   });
 });
 
-function notText(name: string): string {
-  return `Expected \`${name}\` to be a string without NUL characters.`;
+function notText(name: string, given: string): string {
+  return `Expected \`${name}\` to be a string without NUL characters, got ${given}.`;
+}
+
+function notWaitpoints(given: string): string {
+  return `Expected \`waitpoints\` to be an array of at most 100, got ${given}.`;
 }
 
 /** The same server, but its tables are looked for in a schema that does not exist. */
