@@ -1,5 +1,7 @@
 import { InvalidOptionError } from 'kysely-replica-fallback';
-import { LOG_LEVELS, type LogLevel } from './log.ts';
+import * as z from 'zod';
+import { LOG_LEVELS } from './log.ts';
+import { integerText } from './schemas.ts';
 
 /** The connection strings of a primary and its standby. */
 export interface DatabaseUrls {
@@ -7,101 +9,74 @@ export interface DatabaseUrls {
   readonly replica: string;
 }
 
+const ENABLED = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED';
+const RETRY_MIN = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS';
+const RETRY_MAX = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MAX_MS';
+
+const milliseconds = integerText(0, 60_000);
+const database = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'a URL like postgres://user@host:5432/database',
+});
+
+const Variables = z.object({
+  [ENABLED]: z
+    .stringbool({ truthy: ['true', '1'], falsy: ['false', '0'], error: 'true, false, 1 or 0' })
+    .default(true),
+  [RETRY_MIN]: milliseconds.optional(),
+  [RETRY_MAX]: milliseconds.default(200),
+  PORT: integerText(0, 65_535).optional(),
+  DATABASE_URL: database.optional(),
+  REPLICA_DATABASE_URL: database.optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS, LOG_LEVELS.join(', ')).default('error'),
+});
+
+type Variables = z.infer<typeof Variables>;
+
+/** There may be a password in them, so their values stay out of messages. */
+const SECRETS = new Set(['DATABASE_URL', 'REPLICA_DATABASE_URL']);
+
 /** What operators set by environment variables. */
-export interface Config {
-  /** `RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED`. Default is `true`. */
-  readonly enabled: boolean;
-  /**
-   * `RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS` and `…_RETRY_MAX_MS`. Default is 50 and 200.
-   */
-  readonly retryMs: { readonly min: number; readonly max: number };
-  /** `PORT`. Default is 3000, or a free one when that is taken: `undefined`. */
-  readonly port: number | undefined;
-  /**
-   * `DATABASE_URL` and `REPLICA_DATABASE_URL`. Default is servers of the example's own:
-   * `undefined`.
-   */
-  readonly databases: DatabaseUrls | undefined;
-  /** `LOG_LEVEL`. Default is `error`. */
-  readonly logLevel: LogLevel;
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-const PREFIX = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA';
-const RETRY_MIN = `${PREFIX}_RETRY_MIN_MS`;
-const RETRY_MAX = `${PREFIX}_RETRY_MAX_MS`;
+export type Config = ReturnType<typeof readConfig>;
 
 /**
  * Reads the configuration. A variable that is set to nothing counts as not set.
  *
  * @throws InvalidOptionError for the first variable that is not what it has to be
  */
-export function readConfig(env: Environment): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>>) {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const { success, data, error } = Variables.safeParse(given);
+  if (!success) {
+    const { path, message } = error.issues[0]!; // no failure is without one
+    const name = String(path[0]);
+    throw new InvalidOptionError(name, message, SECRETS.has(name) ? '(hidden)' : given[name]);
+  }
   return {
-    enabled: readBoolean(env, `${PREFIX}_ENABLED`) ?? true,
-    retryMs: readRetryMs(env),
-    port: readInteger(env, 'PORT', 65_535),
-    databases: readDatabases(env),
-    logLevel: readLogLevel(env),
+    enabled: data[ENABLED],
+    retryMs: retryMsOf(data),
+    port: data.PORT,
+    databases: databasesOf(data),
+    logLevel: data.LOG_LEVEL,
   };
 }
 
-function readBoolean(env: Environment, name: string): boolean | undefined {
-  const value = env[name] || undefined;
-  switch (value?.toLowerCase()) {
-    case undefined:
-      return undefined;
-    case 'true':
-    case '1':
-      return true;
-    case 'false':
-    case '0':
-      return false;
-    default:
-      throw new InvalidOptionError(name, 'true, false, 1 or 0', value);
-  }
-}
-
-function readRetryMs(env: Environment): Config['retryMs'] {
-  const max = readInteger(env, RETRY_MAX, 60_000) ?? 200;
-  const min = readInteger(env, RETRY_MIN, 60_000) ?? Math.min(50, max);
+function retryMsOf({ [RETRY_MAX]: max, [RETRY_MIN]: min = Math.min(50, max) }: Variables) {
   if (max === 0) return { min: 0, max };
   if (min > max) throw new InvalidOptionError(RETRY_MIN, `at most \`${RETRY_MAX}\` (${max})`, min);
   return { min, max };
 }
 
-function readInteger(env: Environment, name: string, highest: number): number | undefined {
-  const value = env[name] || undefined;
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value) && Number(value) <= highest) return Number(value);
-  throw new InvalidOptionError(name, `an integer from 0 to ${highest}`, value);
-}
-
-function readDatabases(env: Environment): DatabaseUrls | undefined {
-  const primary = readUrl(env, 'DATABASE_URL');
-  const replica = readUrl(env, 'REPLICA_DATABASE_URL');
+function databasesOf({
+  DATABASE_URL: primary,
+  REPLICA_DATABASE_URL: replica,
+}: Variables): DatabaseUrls | undefined {
   if (primary !== undefined && replica !== undefined) return { primary, replica };
-  if (primary === undefined && replica === undefined) return undefined;
-  const [missing, given] =
-    primary === undefined
-      ? ['DATABASE_URL', 'REPLICA_DATABASE_URL']
-      : ['REPLICA_DATABASE_URL', 'DATABASE_URL'];
-  throw new InvalidOptionError(missing, `set, as \`${given}\` is`, undefined);
-}
-
-/** The value stays out of the message: there may be a password in it. */
-function readUrl(env: Environment, name: string): string | undefined {
-  const value = env[name] || undefined;
-  if (value === undefined || /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? '')) {
-    return value;
+  if (primary !== undefined) {
+    throw new InvalidOptionError('REPLICA_DATABASE_URL', 'set, as `DATABASE_URL` is', undefined);
   }
-  throw new InvalidOptionError(name, 'a URL like postgres://user@host:5432/database', '(hidden)');
-}
-
-function readLogLevel(env: Environment): LogLevel {
-  const value = env['LOG_LEVEL'] || 'error';
-  const level = LOG_LEVELS.find((each) => each === value);
-  if (level === undefined) throw new InvalidOptionError('LOG_LEVEL', LOG_LEVELS.join(', '), value);
-  return level;
+  if (replica !== undefined) {
+    throw new InvalidOptionError('DATABASE_URL', 'set, as `REPLICA_DATABASE_URL` is', undefined);
+  }
+  return undefined;
 }
