@@ -1,7 +1,7 @@
 import type { HonoRequest } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import * as z from 'zod';
 import { readJsonBody } from '../service/check-input.ts';
-import { RequestError } from '../service/problem.ts';
 import { fields } from '../service/schemas.ts';
 import { BOUNDS, type Bounds, type LabSettings } from './settings.ts';
 
@@ -19,7 +19,7 @@ const Patch = fields({
  * Reads what is to be changed.
  *
  * @param current - gives what stays as it is: the two ends of the retry window have to fit together
- * @throws RequestError for the first field that is not what it has to be
+ * @throws HTTPException for the first field that is not what it has to be
  */
 export async function readSettings(
   request: HonoRequest,
@@ -32,7 +32,7 @@ export async function readSettings(
     patch.retryMinMs === undefined
       ? `\`retryMaxMs\` to be at least \`retryMinMs\` (${retryMinMs}), got ${retryMaxMs}`
       : `\`retryMinMs\` to be at most \`retryMaxMs\` (${retryMaxMs}), got ${retryMinMs}`;
-  throw new RequestError(400, `Expected ${expected}.`);
+  throw new HTTPException(400, { message: `Expected ${expected}.` });
 }
 
 function numberWithin({ min, max, isInteger }: Bounds) {

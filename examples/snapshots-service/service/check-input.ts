@@ -1,16 +1,17 @@
 import type { HonoRequest } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import * as z from 'zod';
-import { RequestError } from './problem.ts';
 
 /**
  * What somebody sent, as the schema reads it.
  *
- * @throws RequestError that tells the first part of it that is not what it has to be
+ * @throws HTTPException that tells the first part of it that is not what it has to be
  */
 export function checkInput<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value, { reportInput: true });
   if (result.success) return result.data;
-  throw new RequestError(400, explain(result.error.issues[0]!)); // no failure is without one
+  const issue = result.error.issues[0]!; // no failure is without one
+  throw new HTTPException(400, { message: explain(issue) });
 }
 
 function explain(issue: z.core.$ZodIssue): string {
@@ -23,16 +24,18 @@ function explain(issue: z.core.$ZodIssue): string {
 /**
  * Reads a body that is JSON and says that it is, which a form of somebody else's page cannot do.
  *
- * @throws RequestError for any other body
+ * @throws HTTPException for any other body
  */
 export async function readJsonBody<T>(request: HonoRequest, schema: z.ZodType<T>): Promise<T> {
   const type = request.header('Content-Type') ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) {
-    throw new RequestError(400, `Expected a body of type application/json, got ${quote(type)}.`);
+    throw new HTTPException(400, {
+      message: `Expected a body of type application/json, got ${quote(type)}.`,
+    });
   }
   const body: unknown = await request.json().catch((error: unknown) => {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new RequestError(400, 'Expected the body to be JSON.');
+    throw new HTTPException(400, { message: 'Expected the body to be JSON.' });
   });
   return checkInput(schema, body);
 }

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import { quote } from './check-input.ts';
-import { RequestError } from './problem.ts';
 
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost']);
 
@@ -12,10 +12,9 @@ export const ownHostOnly: MiddlewareHandler = async (c, next) => {
   const host = c.req.header('Host') ?? '';
   const name = URL.parse(`http://${host}`)?.hostname ?? '';
   if (!OWN_NAMES.has(name)) {
-    throw new RequestError(
-      403,
-      `Expected \`Host\` to be 127.0.0.1 or localhost, got ${quote(host)}.`,
-    );
+    throw new HTTPException(403, {
+      message: `Expected \`Host\` to be 127.0.0.1 or localhost, got ${quote(host)}.`,
+    });
   }
   await next();
 };
@@ -30,13 +29,14 @@ export const ownOriginOnly: MiddlewareHandler = async (c, next) => {
   const own = `http://${c.req.header('Host')}`;
   const isLink = c.req.method === 'GET' && c.req.header('Sec-Fetch-Dest') === 'document';
   if (origin !== undefined && origin !== own) {
-    throw new RequestError(403, `Expected \`Origin\` to be ${own}, got ${quote(origin)}.`);
+    throw new HTTPException(403, {
+      message: `Expected \`Origin\` to be ${own}, got ${quote(origin)}.`,
+    });
   }
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isLink) {
-    throw new RequestError(
-      403,
-      `Expected \`Sec-Fetch-Site\` to be same-origin, got ${quote(site)}.`,
-    );
+    throw new HTTPException(403, {
+      message: `Expected \`Sec-Fetch-Site\` to be same-origin, got ${quote(site)}.`,
+    });
   }
   await next();
 };

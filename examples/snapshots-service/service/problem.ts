@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { PrimaryBudgetExceededError } from 'kysely-replica-fallback';
 import { SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
@@ -18,20 +19,9 @@ export interface Problem {
   readonly retryAfter?: number;
 }
 
-/** A request that cannot be served as it is. Its message is for the client. */
-export class RequestError extends Error {
-  override readonly name = 'RequestError';
-  readonly status: 400 | 403;
-
-  constructor(status: RequestError['status'], message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** Says in a client's words what an error means for it. */
 export function toProblem(error: unknown): Problem {
-  if (error instanceof RequestError) return { status: error.status, detail: error.message };
+  if (error instanceof HTTPException) return { status: error.status, detail: error.message };
   if (error instanceof SnapshotNotFoundError || error instanceof RunNotFoundError) {
     return { status: 404, detail: error.message };
   }
