@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { sendProblem } from '../service/problem.ts';
 import type { Lab } from './lab.ts';
-import { type PageFile, readPageFiles } from './page-files.ts';
+import { createPageRoutes } from './page-routes.ts';
 import { readScene } from './read-scene.ts';
 import { readSettings } from './read-settings.ts';
 
@@ -13,20 +13,11 @@ const RECONNECT_MS = 1000;
 /** How many pages may be open at once. */
 const MOST_VISITS = 20;
 
-/** The lab's page at `/`, and under `/lab/` what it needs and what it asks for. */
+/** The lab's page, and under `/lab/` what it asks for. */
 export function createLabRoutes(lab: Lab): Hono {
-  const { index, others, policy } = readPageFiles();
-  const send = ({ type, text }: PageFile): Response =>
-    new Response(text, {
-      headers: {
-        'Content-Type': type,
-        'Content-Security-Policy': policy,
-        'Cache-Control': 'no-cache',
-      },
-    });
   const app = new Hono();
 
-  app.get('/', () => send(index));
+  app.route('/', createPageRoutes());
 
   app.patch('/lab/settings', async (c) => {
     await lab.change(await readSettings(c.req, () => lab.state().settings));
@@ -62,11 +53,6 @@ export function createLabRoutes(lab: Lab): Hono {
         await sleep(TICK_MS, undefined, { signal: visit.over }).catch(() => {});
       }
     });
-  });
-
-  app.get('/lab/:file', (c) => {
-    const file = others.get(c.req.param('file'));
-    return file === undefined ? c.notFound() : send(file);
   });
 
   return app;

@@ -158,7 +158,7 @@ describe('the lag lab', () => {
     },
   );
 
-  test('lets the page load nothing from elsewhere, and nobody frame it', async () => {
+  test('lets the page load nothing from elsewhere, nobody frame it, and no browser keep it unasked', async () => {
     const { get } = await start();
     for (const path of ['/', '/lab/main.js', '/lab/page.css', '/lab/uplot.js']) {
       const { status, headers } = await get(path);
@@ -178,8 +178,15 @@ describe('the lag lab', () => {
       );
       expect(policy).not.toMatch(/unsafe|\*|https?:/);
       expect(headers.get('X-Content-Type-Options')).toBe('nosniff');
+      expect(headers.get('Cache-Control')).toBe('no-cache');
+      expect(headers.get('Strict-Transport-Security')).toBe(null);
     }
-    for (const path of ['/lab/lab.ts', '/lab/..%2flab.ts', '/lab/index.html', '/lab/none.js']) {
+    for (const path of [
+      '/lab/lab.ts',
+      '/lab/..%2flab.ts',
+      '/lab/index.html',
+      '/lab/tsconfig.json',
+    ]) {
       expect((await get(path)).status).toBe(404);
     }
   });
