@@ -99,14 +99,14 @@ function assertReplica(replica: unknown): void {
 function assertFreshness<Client>(options: UncheckedOptions<Client, never>): void {
   const { catchUp, after } = options;
   if (catchUp !== undefined) {
-    assertMethods('catchUp', A_CATCH_UP, catchUp, 'position', 'replayed', 'compare', 'runAt');
+    assertMethods('catchUp', A_CATCH_UP, catchUp, 'runAt', 'recover');
   }
   if (after === undefined) return;
   assertName('after', after);
   if (catchUp === undefined) {
     throw new InvalidOptionError('catchUp', 'given, as `after` is', catchUp);
   }
-  if (after !== 'now') catchUp.compare(after, after); // throws if it is no position
+  if (after !== 'now') catchUp.validate(after);
 }
 
 function assertBounds(options: UncheckedOptions<unknown, never>): void {

@@ -152,11 +152,7 @@ export class ReplicaBehindError extends Error {
   readonly reach: 'behind' | 'unknown';
 
   constructor(reach: 'behind' | 'unknown') {
-    super(
-      reach === 'behind'
-        ? 'The replica has not replayed the position that the read needs.'
-        : 'It is not known whether the replica has replayed the position that the read needs.',
-    );
+    super(`The position that the read needs: ${reach} on the replica.`);
     this.reach = reach;
   }
 }

@@ -1,6 +1,5 @@
 export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
 export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
-export type { CatchUp, PinnedQuery, Reach } from './catch-up/catch-up.ts';
 export {
   InvalidOptionError,
   InvalidPositionError,
@@ -8,6 +7,7 @@ export {
   ReplicaBehindError,
   ReplicaTimeoutError,
 } from './errors.ts';
+export type { CatchUp, Floor, InformedRead, PinnedQuery } from './informed-read.ts';
 export {
   anyOf,
   type ErrorClass,

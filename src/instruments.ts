@@ -8,31 +8,23 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-import type { CatchUpEnd, CatchUpReport, Outcome, RecoveryCause } from './read-report.ts';
+import type { Outcome, RecoveryCause } from './read-report.ts';
+import {
+  COALESCED,
+  FAILURES,
+  MISSES,
+  READ,
+  READS,
+  RECOVERY_DURATION,
+  RECOVERY_EVENT,
+  SCOPE,
+  SECOND,
+} from './telemetry-names.ts';
 
 export type { Meter };
 
-/** The name and version under which the instruments are registered. */
-const SCOPE = { name: 'kysely-replica-fallback', version: '0.1.0' } as const;
-
-/** Every name, unit and attribute key that leaves this package. */
-const NAMES = {
-  misses: 'replica_fallback.replica_miss',
-  failures: 'replica_fallback.replica_failure',
-  coalesced: 'replica_fallback.coalesced',
-  reads: 'replica_fallback.reads',
-  recoveryDuration: 'replica_fallback.recovery.duration',
-  catchUpDuration: 'replica_fallback.catch_up.duration',
-  positionQueries: 'replica_fallback.position_queries',
-  watchQueries: 'replica_fallback.watch_queries',
-  recoveryEvent: 'replica_fallback.recovery',
-} as const;
-
-const READ = '{read}';
-const QUERY = '{query}';
-
 /** Fine where the default retry window (50–200 ms) ends, coarse where only time-outs are. In seconds. */
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
+export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
 
 /** What each measurement is told apart by. `operation` is left out when the caller gave none. */
 export type ReadAttributes = { readonly outcome: Outcome; readonly operation?: string };
@@ -42,85 +34,64 @@ export type RecoveryAttributes = ReadAttributes & {
   readonly cause: RecoveryCause;
 };
 
-type CatchUpAttributes = {
-  readonly waited_for: CatchUpReport['waitedFor'];
-  readonly end: CatchUpEnd;
-  readonly operation?: string;
-};
-
 interface Instruments {
   readonly reads: Counter;
   readonly recoveryDuration: Histogram;
-  readonly catchUpDuration: Histogram<CatchUpAttributes>;
-  readonly positionQueries: Counter;
-  readonly watchQueries: Counter;
   readonly failures: Counter;
   readonly coalesced: Counter;
   /** By its name, which the caller may choose. */
   misses(name: string | undefined): Counter;
 }
 
-const instrumentsByOwner = new WeakMap<Meter | MeterProvider, Instruments>();
-/** The entry that was used last, because most services have one. */
-let last: { readonly owner: Meter | MeterProvider; readonly instruments: Instruments } | undefined;
-
 /**
- * The provider is asked for at every read, because a meter that was fetched before an SDK registered stays a no-op for
- * ever. https://opentelemetry.io/docs/specs/otel/metrics/noop/
+ * Creates instruments once for each meter. The provider is asked for at every read, because a meter that was fetched before
+ * an SDK registered stays a no-op for ever. https://opentelemetry.io/docs/specs/otel/metrics/noop/
  */
-export function instrumentsOf(meter: Meter | undefined): Instruments {
-  const owner = meter ?? metrics.getMeterProvider();
-  if (last?.owner === owner) return last.instruments;
-  let instruments = instrumentsByOwner.get(owner);
-  if (instruments === undefined) {
-    instruments = createInstruments(meter ?? metrics.getMeter(SCOPE.name, SCOPE.version));
-    instrumentsByOwner.set(owner, instruments);
-  }
-  last = { owner, instruments };
-  return instruments;
+export function perMeter<Kept>(create: (meter: Meter) => Kept): (meter: Meter | undefined) => Kept {
+  const keptByOwner = new WeakMap<Meter | MeterProvider, Kept>();
+  /** The entry that was used last, because most services have one. */
+  let last: { readonly owner: Meter | MeterProvider; readonly kept: Kept } | undefined;
+  return (meter) => {
+    const owner = meter ?? metrics.getMeterProvider();
+    if (last?.owner === owner) return last.kept;
+    let kept = keptByOwner.get(owner);
+    if (kept === undefined) {
+      kept = create(meter ?? metrics.getMeter(SCOPE.name, SCOPE.version));
+      keptByOwner.set(owner, kept);
+    }
+    last = { owner, kept };
+    return kept;
+  };
 }
+
+export const instrumentsOf: (meter: Meter | undefined) => Instruments = perMeter(createInstruments);
 
 function createInstruments(meter: Meter): Instruments {
   const missesByName = new Map<string, Counter>();
   return {
-    reads: meter.createCounter(NAMES.reads, {
+    reads: meter.createCounter(READS, {
       unit: READ,
-      description: 'Reads except bypassed ones, by how they ended',
+      description: 'Reads that were not bypassed',
     }),
-    recoveryDuration: meter.createHistogram(NAMES.recoveryDuration, {
-      unit: 's',
-      description: 'Time from the first miss or failure to the end of the read',
+    recoveryDuration: meter.createHistogram(RECOVERY_DURATION, {
+      unit: SECOND,
+      description: 'Time from the first miss or failure to the end',
       advice: { explicitBucketBoundaries: DURATION_BUCKETS },
     }),
-    catchUpDuration: meter.createHistogram(NAMES.catchUpDuration, {
-      unit: 's',
-      description:
-        'How long reads with `catchUp` waited for a replica, by what for and how it ended',
-      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-    }),
-    positionQueries: meter.createCounter(NAMES.positionQueries, {
-      unit: QUERY,
-      description: 'Queries that asked a primary for its position',
-    }),
-    watchQueries: meter.createCounter(NAMES.watchQueries, {
-      unit: QUERY,
-      description: 'Queries that asked a replica how far it has come',
-    }),
-    failures: meter.createCounter(NAMES.failures, {
+    failures: meter.createCounter(FAILURES, {
       unit: READ,
-      description: 'Reads that a replica could not answer, and another server then did',
+      description: 'Reads that a replica could not answer',
     }),
-    coalesced: meter.createCounter(NAMES.coalesced, {
+    coalesced: meter.createCounter(COALESCED, {
       unit: READ,
-      description: 'Reads that waited for a primary query which another read had started',
+      description: 'Reads that shared a query on the primary',
     }),
-    misses(name = NAMES.misses) {
+    misses(name = MISSES) {
       let counter = missesByName.get(name);
       if (counter === undefined) {
         counter = meter.createCounter(name, {
           unit: READ,
-          description:
-            'Reads that the replica missed and that were then served, by who served them',
+          description: 'Reads that a replica missed',
         });
         missesByName.set(name, counter);
       }
@@ -131,7 +102,7 @@ function createInstruments(meter: Meter): Instruments {
 
 /** Adds the event of a recovery to the span that is active, if there is one. */
 export function addRecoveryEvent(attributes: RecoveryAttributes): void {
-  trace.getActiveSpan()?.addEvent(NAMES.recoveryEvent, attributes);
+  trace.getActiveSpan()?.addEvent(RECOVERY_EVENT, attributes);
 }
 
 /**

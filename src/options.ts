@@ -1,4 +1,4 @@
-import type { CatchUp } from './catch-up/catch-up.ts';
+import type { CatchUp } from './informed-read.ts';
 import type { Meter } from './instruments.ts';
 import type { ErrorClassifier, MissClassifier } from './miss.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';

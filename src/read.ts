@@ -1,6 +1,7 @@
 import type { AttemptSource, ReplicaQuery } from './attempt.ts';
 import type { BoundOptions } from './bind-options.ts';
 import { findFlight, startFlight } from './coalesce.ts';
+import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
@@ -18,33 +19,21 @@ interface ReadStart<Client, T> {
   readonly queriesBefore: number;
 }
 
-/** The position that a replica must have replayed for its answer to count. */
-export interface Floor {
-  readonly position: string;
-  /** Whether the primary had it after the read began: then a miss is final, because the primary would answer the same. */
-  readonly isFinal: boolean;
-}
-
 /** A read that was not over with its first attempt: whom it can still ask. */
-export class Read<Client, T> extends ReadProgress<T> {
-  readonly #start: ReadStart<Client, T>;
+export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Client> {
+  readonly options: BoundOptions<Client, T>;
+  readonly queriesBefore: number;
+  readonly #query: ReplicaQuery<Client, T>;
   readonly #turns: ReplicaTurns<Client>;
   /** What attempts on replicas are checked against. Without one they are not checked. */
   #floor: Floor | undefined;
 
-  constructor(start: ReadStart<Client, T>) {
-    super(start.options.operation, start.startedAt);
-    this.#start = start;
-    this.#turns = new ReplicaTurns(start.options, start.replica);
-  }
-
-  get queriesBefore(): number {
-    return this.#start.queriesBefore;
-  }
-
-  /** The replicas that have not failed. */
-  get replicas(): readonly Client[] {
-    return this.#turns.sound;
+  constructor({ query, options, replica, startedAt, queriesBefore }: ReadStart<Client, T>) {
+    super(options.operation, startedAt);
+    this.options = options;
+    this.queriesBefore = queriesBefore;
+    this.#query = query;
+    this.#turns = new ReplicaTurns(options, replica);
   }
 
   get canFailOver(): boolean {
@@ -52,7 +41,6 @@ export class Read<Client, T> extends ReadProgress<T> {
   }
 
   override take(source: AttemptSource, verdict: Verdict<T>): void {
-    if (source !== 'primary' && verdict.kind === 'failure') this.#turns.fail();
     super.take(source, verdict, this.#floor?.isFinal);
   }
 
@@ -66,7 +54,7 @@ export class Read<Client, T> extends ReadProgress<T> {
     source: Exclude<AttemptSource, 'primary'> = 'replica_retry',
     replica: Client = this.#turns.next(),
   ): Promise<void> {
-    const { replicaTimeoutMs, signal } = this.#start.options;
+    const { replicaTimeoutMs, signal } = this.options;
     signal?.throwIfAborted();
     this.#turns.take(replica);
     const answer = runQuery(this.#checkedQuery(), replica, { source, signal }, replicaTimeoutMs);
@@ -74,8 +62,8 @@ export class Read<Client, T> extends ReadProgress<T> {
   }
 
   #checkedQuery(): ReplicaQuery<Client, T> {
-    const { query, options } = this.#start;
-    const { catchUp } = options;
+    const query = this.#query;
+    const { catchUp } = this.options;
     const floor = this.#floor;
     if (floor === undefined || catchUp === undefined) return query;
     return (db, context) =>
@@ -84,7 +72,8 @@ export class Read<Client, T> extends ReadProgress<T> {
 
   /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */
   async askPrimary(): Promise<void> {
-    const { query, options, queriesBefore } = this.#start;
+    const query = this.#query;
+    const { options, queriesBefore } = this;
     const { primary, primaryBudget, coalesceKey, signal } = options;
     signal?.throwIfAborted();
     let shared = findFlight<Client, T>(options, queriesBefore);
@@ -105,7 +94,7 @@ export class Read<Client, T> extends ReadProgress<T> {
   }
 
   async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {
-    const { options } = this.#start;
+    const { options } = this;
     const verdict = await answer.then(
       (value) => judge({ ok: true, value, source }, options),
       (error: unknown) => judge({ ok: false, error, source }, options),

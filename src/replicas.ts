@@ -16,33 +16,28 @@ function pickOne<Client>(replica: readonly Client[], primary: Client): Client | 
   return replicas[randomIndex(replicas.length)];
 }
 
+/** Each replica once. */
+export function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
+  const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];
+  return [...new Set(replicas)].filter((client) => client !== primary);
+}
+
 /** Whose turn it is among the replicas of a read. */
 export class ReplicaTurns<Client> {
   /** The one that was asked last. */
   current: Client;
   /** Those that were not asked yet, each of them once, in random order. */
   #fresh: Client[] = [];
-  /** Those that have not failed. */
-  #sound: Client[];
 
-  constructor({ primary, replica }: Clients<Client>, first: Client) {
+  constructor(clients: Clients<Client>, first: Client) {
     this.current = first;
-    this.#sound = [first];
-    if (!isList(replica)) return;
-    for (const client of new Set(replica)) {
-      if (client === primary || client === first) continue;
-      this.#sound.push(client);
-      this.#fresh.splice(randomIndex(this.#fresh.length + 1), 0, client);
+    for (const client of allReplicas(clients)) {
+      if (client !== first) this.#fresh.splice(randomIndex(this.#fresh.length + 1), 0, client);
     }
   }
 
   get hasFresh(): boolean {
     return this.#fresh.length > 0;
-  }
-
-  /** Those that may still be asked. */
-  get sound(): readonly Client[] {
-    return this.#sound;
   }
 
   /** The turn of one that was not asked yet, while there is one, or else of the same one again. */
@@ -53,11 +48,6 @@ export class ReplicaTurns<Client> {
   take(replica: Client): void {
     this.current = replica;
     this.#fresh = this.#fresh.filter((other) => other !== replica);
-  }
-
-  /** The current one could not answer. */
-  fail(): void {
-    this.#sound = this.#sound.filter((other) => other !== this.current);
   }
 }
 

@@ -48,31 +48,14 @@ function countRead(report: ReadReport, { meter, missCounter }: Telemetry): void 
   instruments.reads.add(1, attributes);
   if (recovery === undefined) return;
 
-  const { cause, misses, failures, durationMs, catchUp } = recovery;
+  const { cause, misses, failures, durationMs } = recovery;
   instruments.recoveryDuration.record(durationMs / 1000, attributes);
-  if (catchUp !== undefined) {
-    instruments.catchUpDuration.record(catchUp.waitMs / 1000, {
-      waited_for: catchUp.waitedFor,
-      end: catchUp.end,
-      ...(operation !== undefined && { operation }),
-    });
-  }
   if (report.coalesced) instruments.coalesced.add(1, attributes);
   if (outcome === 'replica_retry' || outcome === 'primary') {
     if (misses > 0) instruments.misses(missCounter).add(1, attributes);
     if (failures > 0) instruments.failures.add(1, attributes);
   }
   addRecoveryEvent({ ...attributes, attempts, cause });
-}
-
-/** Counts a query that asks the primary where it is, by the read that needed it first. */
-export function countPositionQuery({ meter }: Pick<Telemetry, 'meter'>): void {
-  observe(() => instrumentsOf(meter).positionQueries.add(1));
-}
-
-/** Counts a query that asks a replica how far it has come, by one of the reads that wait for it. */
-export function countWatchQuery({ meter }: Pick<Telemetry, 'meter'>): void {
-  observe(() => instrumentsOf(meter).watchQueries.add(1));
 }
 
 function attributesOf(outcome: Outcome, operation: string | undefined): ReadAttributes {

@@ -1,7 +1,6 @@
 import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
-import { askReplicaAfter, isInformed, recoverInformed } from './catch-up/informed-recovery.ts';
 import { observe } from './instruments.ts';
 import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -116,13 +115,13 @@ async function finishRead<Client, T>(
   read: Read<Client, T>,
   options: BoundOptions<Client, T>,
 ): Promise<T> {
-  const { retryMs, after, primaryBudget, signal } = options;
+  const { retryMs, catchUp, after, primaryBudget, signal } = options;
   const policy = toRetryPolicy(retryMs);
 
   try {
     signal?.throwIfAborted();
     // 2. replica, when its answer has to be new enough.
-    if (after !== undefined && isInformed(options)) await askReplicaAfter(read, options);
+    if (after !== undefined) await catchUp?.begin(read, longestWait(retryMs));
     // 3. Wait. 4. replica_retry.
     await failOver(read);
     if (read.hasMissed) await retry(read, options, policy);
@@ -154,22 +153,19 @@ async function retry<Client, T>(
   options: BoundOptions<Client, T>,
   policy: RetryPolicy,
 ): Promise<void> {
-  const { retryMs, signal } = options;
+  const { retryMs, catchUp, signal } = options;
   if (read.recovery === undefined) return;
   let delays: Iterable<number> = boundedDelays(policy, read.recovery);
-  let waitedMs = 0;
-  if (isInformed(options)) {
-    const missedAt = performance.now();
+  if (catchUp !== undefined) {
     const all = [...delays];
-    if (await recoverInformed(read, options, longestWait(retryMs, all))) return;
+    const windowMs = longestWait(retryMs, all);
+    if (windowMs === 0 || (await catchUp.recover(read, windowMs))) return;
     delays = all;
-    waitedMs = performance.now() - missedAt;
   }
   for (const delayMs of delays) {
-    await afterDelay(Math.max(0, delayMs - waitedMs), signal, () => read.askReplica());
+    await afterDelay(delayMs, signal, () => read.askReplica());
     await failOver(read);
     if (!read.hasMissed) return;
-    waitedMs = Math.max(0, waitedMs - delayMs);
   }
 }
 

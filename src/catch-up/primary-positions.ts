@@ -1,6 +1,6 @@
 import { DoubtLog } from './doubt-log.ts';
 import { numberQuery } from '../shared-queries.ts';
-import type { CatchUp } from './catch-up.ts';
+import type { PositionSource } from './position-source.ts';
 
 /** A position that the primary had reached by `takenAt`, on the clock of `performance.now()`. */
 export interface PrimaryPosition {
@@ -83,14 +83,14 @@ export class PrimaryPositions {
     windowMs: number,
     replayed: string,
     target: string,
-    catchUp: Pick<CatchUp<never>, 'compare'>,
+    source: Pick<PositionSource<never>, 'compare'>,
   ): boolean {
     const before = performance.now() - windowMs;
     const past = this.#history.findLast(({ takenAt }) => takenAt < before);
     if (past === undefined) return false;
     return (
-      catchUp.compare(replayed, past.position) === 'behind' &&
-      catchUp.compare(target, past.position) === 'reached'
+      source.compare(replayed, past.position) === 'behind' &&
+      source.compare(target, past.position) === 'reached'
     );
   }
 }

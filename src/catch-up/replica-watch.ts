@@ -1,4 +1,4 @@
-import type { Reach } from './catch-up.ts';
+import type { Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
 
 /** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */

@@ -1,5 +1,5 @@
 import { setDeadline } from '../deadline.ts';
-import type { CatchUp } from './catch-up.ts';
+import type { PositionSource } from './position-source.ts';
 import type { PrimaryPositions } from './primary-positions.ts';
 import { type WatchEnd, watchOver } from './replica-watch.ts';
 
@@ -10,7 +10,7 @@ export type Arrival<Client> =
 
 /** What to wait for, and how long. */
 export interface ReplayWait<Client> {
-  readonly catchUp: CatchUp<Client>;
+  readonly source: PositionSource<Client>;
   readonly replicas: readonly Client[];
   readonly positions: PrimaryPositions;
   readonly target: string;
@@ -24,7 +24,7 @@ export interface ReplayWait<Client> {
 
 /** Waits until one of the replicas has replayed the target, or none can make it within the window. */
 export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival<Client>> {
-  const { catchUp, replicas, positions, target, windowMs, since, signal, onLook } = wait;
+  const { source, replicas, positions, target, windowMs, since, signal, onLook } = wait;
   const leaves: (() => void)[] = [];
   const arrival = new Promise<Arrival<Client>>((resolve, reject) => {
     signal?.throwIfAborted();
@@ -37,17 +37,17 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
     let watched = replicas.length;
     let isHopeless = false;
     const judge = (replayed: string) => {
-      const reach = catchUp.compare(replayed, target);
+      const reach = source.compare(replayed, target);
       if (reach !== 'behind') return reach;
-      return positions.isBehindBy(windowMs, replayed, target, catchUp) ? 'hopeless' : reach;
+      return positions.isBehindBy(windowMs, replayed, target, source) ? 'hopeless' : reach;
     };
     for (const replica of replicas) {
       const look = async () => {
         onLook();
-        return catchUp.replayed(replica);
+        return source.replayed(replica);
       };
       const stay = (timeoutMs: number) => {
-        const answer = catchUp.whenReplayed?.(replica, target, timeoutMs);
+        const answer = source.whenReplayed?.(replica, target, timeoutMs);
         if (answer !== undefined) onLook();
         return answer;
       };

@@ -1,4 +1,4 @@
-import type { PinnedQuery } from '../catch-up/catch-up.ts';
+import type { PinnedQuery } from '../informed-read.ts';
 import { isObject } from '../is-object.ts';
 
 /**

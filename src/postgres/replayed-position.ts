@@ -1,4 +1,4 @@
-import type { Reach } from '../catch-up/catch-up.ts';
+import type { Reach } from '../catch-up/position-source.ts';
 import { type KyselyConnection, selectText } from './kysely-client.ts';
 import { hashOf, lsnOf } from './wal-position.ts';
 

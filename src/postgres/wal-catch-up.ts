@@ -1,5 +1,6 @@
-import type { CatchUp } from '../catch-up/catch-up.ts';
+import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
+import type { CatchUp } from '../informed-read.ts';
 import { isObject } from '../is-object.ts';
 import { connectionOf, type KyselyClient } from './kysely-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
@@ -59,7 +60,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
   }
   if (typeof pipeline !== 'boolean')
     throw new InvalidOptionError('pipeline', 'a boolean', pipeline);
-  return {
+  return createCatchUp<KyselyClient>({
     position: walPosition,
     replayed: readReplayed,
     whenReplayed,
@@ -79,7 +80,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
       };
       return pin === 'connection' ? replica.connection().execute(run) : inTransaction(replica, run);
     },
-  };
+  });
 }
 
 async function assertReplayed(

@@ -1,4 +1,4 @@
-import type { Reach } from '../catch-up/catch-up.ts';
+import type { Reach } from '../catch-up/position-source.ts';
 import { InvalidPositionError } from '../errors.ts';
 import { type KyselyClient, selectText } from './kysely-client.ts';
 

@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** After a change that is meant: `npx vitest run test/package/api-report.test.ts --update`. */
 test.each([
   ['.', 'index'],
+  ['./catch-up', 'catch-up'],
   ['./postgres', 'postgres'],
   ['./snapshots', 'snapshots'],
   ['./testing', 'testing'],

@@ -1,31 +1,18 @@
+import type { PinnedQuery } from '../informed-read.ts';
+
 /**
  * How far a replica has come towards a position: it has replayed it, or not yet, or nobody can tell, because the two do
  * not compare or the server gives no position.
  */
 export type Reach = 'reached' | 'behind' | 'unknown';
 
-/** A query that runs on the client that it is given, for instance one that is pinned to a connection. */
-export interface PinnedQuery<Client, T> {
-  (db: Client): Promise<T>;
-  readonly [pinned]?: true;
-}
-
 /**
- * Exists in types only: for a plain function type, TypeScript would not let a `CatchUp` of every Kysely client be one of a
- * `Kysely<Database>`. https://github.com/microsoft/TypeScript/pull/18654
- */
-declare const pinned: unique symbol;
-
-/**
- * What the option `catchUp` needs to know of a database: where the primary is, and how far a replica has come. For
- * PostgreSQL and Kysely it is `walCatchUp()`. All its queries are small, and reads share them: at most one runs at a time
- * for each primary, and one for each replica.
+ * What `createCatchUp` needs to know of a database and its client: where the primary is, and how far a replica has come.
+ * All its queries are small, and reads share them: at most one runs at a time for each primary, and one for each replica.
  *
- * A position is a string that a client may keep and give back, and so may be anything by then.
- *
- * @typeParam Client - what the queries run on, as in `ReplicaFallbackOptions`
+ * A position is a string that a client of the service may keep and give back, and so may be anything by then.
  */
-export interface CatchUp<Client> {
+export interface PositionSource<Client> {
   /**
    * Asks the primary for its position: all that was committed there before the call is at this position or before it. If
    * it rejects, the read goes on as without `catchUp`.
@@ -36,6 +23,11 @@ export interface CatchUp<Client> {
    * standby. If it rejects, this replica is not waited for.
    */
   replayed(replica: Client): Promise<string | undefined>;
+  /**
+   * Asks a replica to wait until it has replayed `position`, for `timeoutMs` milliseconds at most. `undefined` when it
+   * cannot: then, as without this method, it is asked again and again what it has replayed.
+   */
+  whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach> | undefined;
   /**
    * Whether a replica that has replayed `replayed` has `position`.
    *
@@ -49,9 +41,4 @@ export interface CatchUp<Client> {
    * @throws ReplicaBehindError when the replica has not replayed `position`, or does not tell
    */
   runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
-  /**
-   * Asks a replica to wait until it has replayed `position`, for `timeoutMs` milliseconds at most. `undefined` when it
-   * cannot: then, as without this method, it is asked again and again what it has replayed.
-   */
-  whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach> | undefined;
 }

@@ -1,0 +1,40 @@
+import { isObject } from '../is-object.ts';
+import { InvalidOptionError } from '../errors.ts';
+import type { CatchUp } from '../informed-read.ts';
+import { begin, recover } from './informed-recovery.ts';
+import type { PositionSource } from './position-source.ts';
+
+/**
+ * Creates the option `catchUp` for a database or a client of your own. For PostgreSQL and Kysely there is `walCatchUp()`.
+ *
+ * @param source - where the primary is, and how far a replica has come
+ * @throws InvalidOptionError for a `source` that lacks one of the methods
+ *
+ * @example
+ * ```ts
+ * import { ReplicaBehindError } from 'kysely-replica-fallback';
+ * import { createCatchUp } from 'kysely-replica-fallback/catch-up';
+ *
+ * const catchUp = createCatchUp<SequencedStore>({
+ *   position: (primary) => primary.sequence(),
+ *   replayed: (replica) => replica.sequence(),
+ *   compare: (replayed, position) => (Number(replayed) >= Number(position) ? 'reached' : 'behind'),
+ *   async runAt(replica, position, query) {
+ *     if (Number(await replica.sequence()) < Number(position)) throw new ReplicaBehindError('behind');
+ *     return query(replica);
+ *   },
+ * });
+ * ```
+ */
+export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<Client> {
+  for (const method of ['position', 'replayed', 'compare', 'runAt']) {
+    if (isObject(source) && typeof Reflect.get(source, method) === 'function') continue;
+    throw new InvalidOptionError('source', `an object with the method \`${method}\``, source);
+  }
+  return {
+    validate: (position) => void source.compare(position, position),
+    runAt: (replica, position, query) => source.runAt(replica, position, query),
+    begin: (read, windowMs) => begin(source, read, windowMs),
+    recover: (read, windowMs) => recover(source, read, windowMs),
+  };
+}

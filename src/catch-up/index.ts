@@ -1,0 +1,2 @@
+export { createCatchUp } from './create-catch-up.ts';
+export type { PositionSource, Reach } from './position-source.ts';
