@@ -11,6 +11,7 @@ const A_TIME = 'a number of milliseconds above 0 and up to 2147483647';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 const primary = { name: 'primary' };
 const noop = () => {};
+const POOR_SIGNAL = { aborted: false, addEventListener: noop, throwIfAborted: noop };
 
 /** The value, the option that it is for, what is expected, and the options that hold it. */
 type Mistake = [given: unknown, option: string, expected: string, options: object];
@@ -31,7 +32,7 @@ test.for([
   ...mistakes('transaction', 'a transaction', [null, 5, true]),
   ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
   ...mistakes('isMiss', 'a function', [null, true, {}]),
-  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }]),
+  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }, POOR_SIGNAL]),
   ...mistakes('operation', 'a string that is not empty', [null, '', 5]),
   ...mistakes('missCounter', 'a string that is not empty', [null, '', {}]),
   ...mistakes('meter', 'an OpenTelemetry Meter', [null, {}, { createCounter: noop }, noop]),
