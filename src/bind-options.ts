@@ -9,6 +9,8 @@ type UncheckedOptions<Client, T> = {
     | undefined;
 };
 
+type Checked<Client, T> = Partial<ReplicaFallbackOptions<Client, T>>;
+
 /** Options that have been read and checked, all of one shape, so that the engine finds each of them at once. */
 export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
   readonly primary: Client;
@@ -19,6 +21,7 @@ export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
 /**
  * Reads each option once, wherever the object has it from, and takes the default for one that is `undefined`.
  *
+ * @param defaults - are valid: what a read does not override is not checked again
  * @throws InvalidOptionError for the first option that is not valid
  */
 export function bindOptions<Client, T>(
@@ -66,30 +69,34 @@ export function bindOptions<Client, T>(
     logger,
     onOutcome,
   };
-  assertOptions(bound);
+  assertOptions(bound, defaults);
   return bound;
 }
 
+/** An option that is the default's, if only by being `undefined`, has been checked with the defaults. */
 function assertOptions<Client, T>(
   options: UncheckedOptions<Client, T>,
+  checked: Checked<Client, T>,
 ): asserts options is BoundOptions<Client, T> {
   const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
     options;
   assertClient('primary', primary);
-  if (replica !== undefined) assertReplica(replica);
-  if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
-  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
-  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
-  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
-  if (retryMs !== undefined) assertRetryMs(retryMs);
-  if (signal !== undefined) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
-  assertFreshness(options);
-  assertBounds(options);
-  assertTelemetry(options);
+  if (replica !== checked.replica) assertReplica(replica);
+  if (transaction !== checked.transaction)
+    assertClient('transaction', transaction, 'a transaction');
+  if (enabled !== checked.enabled)
+    assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  if (isMiss !== checked.isMiss) assertFunction('isMiss', isMiss);
+  if (isUnavailable !== checked.isUnavailable) assertFunction('isUnavailable', isUnavailable);
+  if (retryMs !== checked.retryMs) assertRetryMs(retryMs);
+  if (signal !== checked.signal) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
+  assertFreshness(options, checked);
+  assertBounds(options, checked);
+  assertTelemetry(options, checked);
 }
 
 /** All that is asked of one, spelled out because many reads bring one of their own. */
-function isSignal(given: AbortSignal): boolean {
+function isSignal(given: AbortSignal | undefined): boolean {
   return (
     isObject(given) &&
     typeof given.addEventListener === 'function' &&
@@ -104,12 +111,15 @@ function assertReplica(replica: unknown): void {
   for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
 }
 
-function assertFreshness<Client>(options: UncheckedOptions<Client, never>): void {
+function assertFreshness<Client>(
+  options: UncheckedOptions<Client, never>,
+  checked: Checked<Client, never>,
+): void {
   const { catchUp, after } = options;
-  if (catchUp !== undefined) {
-    assertMethods('catchUp', A_CATCH_UP, catchUp, 'runAt', 'recover');
+  if (catchUp !== checked.catchUp) {
+    assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
   }
-  if (after === undefined) return;
+  if (after === checked.after) return;
   assertName('after', after);
   if (catchUp === undefined) {
     throw new InvalidOptionError('catchUp', 'given, as `after` is', catchUp);
@@ -117,13 +127,16 @@ function assertFreshness<Client>(options: UncheckedOptions<Client, never>): void
   if (after !== 'now') catchUp.validate(after);
 }
 
-function assertBounds(options: UncheckedOptions<unknown, never>): void {
+function assertBounds(
+  options: UncheckedOptions<unknown, never>,
+  checked: Checked<unknown, never>,
+): void {
   const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
-  if (replicaTimeoutMs !== undefined) {
+  if (replicaTimeoutMs !== checked.replicaTimeoutMs) {
     const isValid = isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0;
     assert(isValid, 'replicaTimeoutMs', A_TIME_LIMIT, replicaTimeoutMs);
   }
-  if (primaryBudget !== undefined) {
+  if (primaryBudget !== checked.primaryBudget) {
     assertMethods('primaryBudget', A_BUDGET, primaryBudget, 'deposit', 'withdraw');
   }
   if (coalesceKey !== undefined) {
@@ -132,15 +145,18 @@ function assertBounds(options: UncheckedOptions<unknown, never>): void {
   }
 }
 
-function assertTelemetry(options: UncheckedOptions<unknown, never>): void {
+function assertTelemetry(
+  options: UncheckedOptions<unknown, never>,
+  checked: Checked<unknown, never>,
+): void {
   const { operation, meter, missCounter, logger, onOutcome } = options;
-  if (operation !== undefined) assertName('operation', operation);
-  if (missCounter !== undefined) assertName('missCounter', missCounter);
-  if (meter !== undefined) {
+  if (operation !== checked.operation) assertName('operation', operation);
+  if (missCounter !== checked.missCounter) assertName('missCounter', missCounter);
+  if (meter !== checked.meter) {
     assertMethods('meter', 'an OpenTelemetry Meter', meter, 'createCounter', 'createHistogram');
   }
-  if (logger !== undefined) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
-  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
+  if (logger !== checked.logger) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
+  if (onOutcome !== checked.onOutcome) assertFunction('onOutcome', onOutcome);
 }
 
 const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
@@ -152,7 +168,7 @@ function assert(valid: boolean, option: string, expected: string, given: unknown
   if (!valid) throw new InvalidOptionError(option, expected, given, kindOf(given));
 }
 
-function assertObject(option: string, expected: string, given: unknown): void {
+function assertObject(option: string, expected: string, given: unknown): asserts given is object {
   if (!isObject(given)) throw new InvalidOptionError(option, expected, given, kindOf(given));
 }
 
@@ -161,13 +177,13 @@ function assertFunction(option: string, given: unknown): void {
   throw new InvalidOptionError(option, 'a function', given, kindOf(given));
 }
 
-function assertMethods(option: string, expected: string, given: object, ...names: string[]): void {
+function assertMethods(option: string, expected: string, given: unknown, ...names: string[]): void {
   assertObject(option, expected, given);
   const hasAll = names.every((name) => typeof Reflect.get(given, name) === 'function');
   assert(hasAll, option, expected, given);
 }
 
-function assertName(option: string, given: unknown): void {
+function assertName(option: string, given: unknown): asserts given is string {
   assert(typeof given === 'string' && given !== '', option, 'a string that is not empty', given);
 }
 

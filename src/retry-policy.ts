@@ -78,7 +78,7 @@ export const LONGEST_DELAY = 2 ** 31 - 1;
 const MOST_RETRIES = 100;
 
 /** Throws an `InvalidOptionError` for anything that is not a {@link RetryMs}. */
-export function assertRetryMs(retryMs: RetryMs): void {
+export function assertRetryMs(retryMs: RetryMs | undefined): void {
   if (typeof retryMs === 'number') return assertDelay('retryMs', retryMs);
   if (!isObject(retryMs)) {
     throw invalid('retryMs', 'a number, { min, max } or a RetryPolicy', retryMs);

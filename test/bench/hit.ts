@@ -6,6 +6,7 @@ import {
   noRow,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import pRetry from 'p-retry';
 import { compare, type Round } from './compare.ts';
 
@@ -57,12 +58,14 @@ async function benchBesideOthers(round: Round): Promise<void> {
 }
 
 async function benchOptions(round: Round): Promise<void> {
-  const read = createReplicaFallback(clients);
-  const budgeted = createReplicaFallback({ ...clients, primaryBudget: createPrimaryBudget() });
-  const limited = createReplicaFallback({ ...clients, replicaTimeoutMs: 500 });
-  const { operation } = clients;
+  const { primary, replica, operation } = clients;
+  const defaults = { enabled: true, isUnavailable: replicaUnavailable, logger: console };
+  const service = { primary, replica, ...defaults };
+  const read = createReplicaFallback(service);
+  const budgeted = createReplicaFallback({ ...service, primaryBudget: createPrimaryBudget() });
+  const limited = createReplicaFallback({ ...service, replicaTimeoutMs: 500 });
   const { signal } = new AbortController();
-  const abortable = createReplicaFallback({ ...clients, signal });
+  const abortable = createReplicaFallback({ ...service, signal });
   const timings = await compare(
     {
       none: () => read(query),
@@ -71,6 +74,7 @@ async function benchOptions(round: Round): Promise<void> {
         read(query, { operation, coalesceKey: '1', isMiss: noRow, retryMs: 100 }),
       primaryBudget: () => budgeted(query),
       signal: () => abortable(query),
+      'operation and signal, as overrides': () => read(query, { operation, signal }),
       replicaTimeoutMs: () => limited(query),
     },
     round,

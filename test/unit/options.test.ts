@@ -1,6 +1,8 @@
 import {
+  createPrimaryBudget,
   createReplicaFallback,
   InvalidOptionError,
+  noRow,
   type ReplicaFallbackOptions,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
@@ -11,6 +13,7 @@ const A_TIME = 'a number of milliseconds above 0 and up to 2147483647';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 const primary = { name: 'primary' };
 const noop = () => {};
+const neverRun = async () => expect.unreachable('The query ran.');
 const POOR_SIGNAL = { aborted: false, addEventListener: noop, throwIfAborted: noop };
 
 /** The value, the option that it is for, what is expected, and the options that hold it. */
@@ -55,6 +58,48 @@ test.for([
   expect(error).toMatchObject({ option, expected, given });
   expect(runs).toBe(0);
   expect(() => createReplicaFallback(bad)).toThrow((error as InvalidOptionError).message);
+});
+
+test.for([
+  { replica: 5 },
+  { transaction: 5 },
+  { enabled: 5 },
+  { isMiss: 5 },
+  { isUnavailable: 5 },
+  { replicaTimeoutMs: '5' },
+  { retryMs: '5' },
+  { primaryBudget: 5 },
+  { coalesceKey: 5 },
+  { signal: 5 },
+  { operation: 5 },
+  { meter: 5 },
+  { missCounter: 5 },
+  { logger: 5 },
+  { onOutcome: 5 },
+])('refuses the override %o, whatever the default is', async (overrides) => {
+  const [option] = Object.keys(overrides);
+  const valid = {
+    primary,
+    replica: primary,
+    transaction: primary,
+    enabled: true,
+    isMiss: noRow,
+    isUnavailable: () => false,
+    replicaTimeoutMs: 5,
+    retryMs: 5,
+    primaryBudget: createPrimaryBudget(),
+    coalesceKey: 'key',
+    signal: new AbortController().signal,
+    operation: 'operation',
+    logger: console,
+    onOutcome: noop,
+  };
+
+  for (const defaults of [{ primary }, valid]) {
+    const read = createReplicaFallback<object>(defaults)(neverRun, overrides as object);
+
+    await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option });
+  }
 });
 
 test.for<[string, unknown]>([
