@@ -153,7 +153,13 @@ export function thrown(
 export function anyOf(...classifiers: ErrorClassifier[]): ErrorClassifier;
 export function anyOf<T>(...classifiers: MissClassifier<NoInfer<T>>[]): MissClassifier<T>;
 export function anyOf<Subject>(...classifiers: ((subject: Subject) => boolean)[]) {
-  return (subject: Subject) => classifiers.some((isOne) => isOne(subject));
+  return (subject: Subject) => {
+    for (const isOne of classifiers) {
+      const answer = isOne(subject);
+      if (answer) return answer; // `true`, or a promise, which the read refuses
+    }
+    return false;
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Attempt, withReplicaFallback } from 'kysely-replica-fallback';
+import { anyOf, type Attempt, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
@@ -70,13 +70,18 @@ test('falls back, by default, when Kysely finds no row to take', async () => {
   expect(clients).toEqual([replica, replica, primary]);
 });
 
-test.for(['isMiss', 'isUnavailable'])(
-  'rejects when `%s` is async, because a promise would be a yes to everything',
-  async (option) => {
+const isAsync = (async () => false) as never;
+test.for([
+  { option: 'isMiss', is: 'is', isOne: isAsync },
+  { option: 'isUnavailable', is: 'is', isOne: isAsync },
+  { option: 'isMiss', is: 'has one that is', isOne: anyOf(() => false, isAsync) },
+  { option: 'isUnavailable', is: 'has one that is', isOne: anyOf(() => false, isAsync) },
+])(
+  'rejects when `$option` $is async, because a promise would be a yes to everything',
+  async ({ option, isOne }) => {
     const { query, asked, clients } = scriptClients({ replica: [throws(new Error('down'))] });
-    const isAsync = (async () => false) as never;
 
-    const read = withReplicaFallback(query, { ...clients, [option]: isAsync });
+    const read = withReplicaFallback(query, { ...clients, [option]: isOne });
 
     await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option });
     expect(asked).toEqual(['replica as replica']);
