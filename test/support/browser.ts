@@ -1,26 +1,57 @@
 import { existsSync } from 'node:fs';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, expect } from 'vitest';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type LaunchOptions,
+  type Page,
+} from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { findPackagedChromium } from './packaged-chromium.ts';
 
-const PATH = process.env['KYSELY_REPLICA_FALLBACK_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
-
-/** Why there is no browser to test with, or `undefined` when there is one. */
-export const browserObstacle: string | undefined = existsSync(PATH)
-  ? undefined
-  : `there is no ${PATH}: install Chromium, or set KYSELY_REPLICA_FALLBACK_TEST_CHROMIUM to the path of one`;
+/** The path of the browser to test with, or `packaged` for the one that npm installs. If it does not start, tests fail. */
+const WANTED = process.env['KYSELY_REPLICA_FALLBACK_TEST_CHROMIUM'];
+const INSTALLED = '/usr/bin/chromium';
 
 /** What Chromium says of requests that it broke off because a container came or went on this machine. */
 const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED';
 const MOST_ATTEMPTS = 5;
 
-let browser: Promise<Browser> | undefined;
+let browser: Browser | undefined;
 const ends: (() => Promise<void>)[] = [];
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+beforeEach(({ skip, task }) => {
+  skip(
+    browser === undefined,
+    `${task.file.name} was left out, because no browser starts here. ` +
+      'Install Chromium, or set KYSELY_REPLICA_FALLBACK_TEST_CHROMIUM to the path of one.',
+  );
+});
 afterEach(async () => {
   await Promise.all(ends.splice(0).map((end) => end()));
 });
-afterAll(async () => {
-  await (await browser)?.close();
-});
+afterAll(() => browser?.close());
+
+async function startBrowser(): Promise<Browser | undefined> {
+  if (WANTED === 'packaged') return launch(await findPackagedChromium());
+  if (WANTED !== undefined) return launch({ executablePath: WANTED });
+  if (existsSync(INSTALLED)) {
+    const installed = await launch({ executablePath: INSTALLED }).catch(() => undefined);
+    if (installed !== undefined) return installed;
+  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
+  return launch(await findPackagedChromium()).catch(() => undefined);
+}
+
+function launch(options: LaunchOptions): Promise<Browser> {
+  return chromium.launch({
+    // The sandbox needs a user who is not root, and memory that containers do not share.
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    ...options,
+  });
+}
 
 /** A page, and what a visitor would see in its console. */
 export interface Visit {
@@ -33,12 +64,9 @@ export interface Visit {
 
 /** Opens a page in a profile of its own, until the test ends. */
 export async function visit(url: string, options: BrowserContextOptions = {}): Promise<Visit> {
-  browser ??= chromium.launch({
-    executablePath: PATH,
-    // The sandbox needs a user who is not root, and memory that containers do not share.
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  });
-  const context = await (await browser).newContext(options);
+  if (browser === undefined) throw new Error('There is no browser.');
+  // By default it comes from the environment, and some browsers make a locale of it that `Intl` refuses.
+  const context = await browser.newContext({ locale: 'en-US', ...options });
   ends.push(() => context.close());
   for (let attempt = 1; ; attempt += 1) {
     const page = await context.newPage();

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { browserObstacle, visit } from '../../support/browser.ts';
+import { visit } from '../../support/browser.ts';
 import {
   kindOf,
   type LagLabOptions,
@@ -17,12 +17,7 @@ import {
 const PATIENCE = { timeout: 15_000 };
 const ARTIFACTS = fileURLToPath(new URL('../../artifacts/', import.meta.url));
 
-// The one thing that tests may go without.
-if (browserObstacle !== undefined) {
-  process.stdout.write(`The lag lab's page is not tested: ${browserObstacle}\n`);
-}
-
-describe.skipIf(browserObstacle !== undefined)("the lag lab's page", () => {
+describe("the lag lab's page", () => {
   let database: ReplicatedDatabase<SnapshotTables>;
 
   beforeAll(async () => {
