@@ -1,5 +1,5 @@
 import type { ReplicaQuery } from './attempt.ts';
-import { bindOptions } from './bind-options.ts';
+import { type BoundOptions, bindOptions } from './bind-options.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { bindAndStart, startRead } from './with-replica-fallback.ts';
 
@@ -36,6 +36,22 @@ export function createReplicaFallback<Client>(
   defaults: ReplicaFallbackOptions<Client, unknown>,
 ): ReplicaFallback<Client> {
   const bound = bindOptions(defaults);
-  return (query, overrides) =>
+  const read: ReplicaFallback<Client> = (query, overrides) =>
     overrides === undefined ? startRead(query, bound) : bindAndStart(query, overrides, bound);
+  boundOptions.set(read, bound);
+  return read;
+}
+
+const boundOptions = new WeakMap<object, unknown>();
+
+/** The defaults that a function reads with. `undefined` for one that `createReplicaFallback` did not return. */
+export function boundOptionsOf<Client>(
+  read: ReplicaFallback<Client>,
+): BoundOptions<Client, unknown> | undefined {
+  const bound = boundOptions.get(read);
+  return isFor<Client>(bound) ? bound : undefined;
+}
+
+function isFor<Client>(bound: unknown): bound is BoundOptions<Client, unknown> {
+  return bound !== undefined;
 }

@@ -1,6 +1,6 @@
 import { isObject } from '../is-object.ts';
 import { InvalidOptionError } from '../errors.ts';
-import type { CatchUp } from '../informed-read.ts';
+import type { CatchUp, InformedRead, PinnedQuery } from '../informed-read.ts';
 import { begin, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
 
@@ -31,10 +31,38 @@ export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<C
     if (isObject(source) && typeof Reflect.get(source, method) === 'function') continue;
     throw new InvalidOptionError('source', `an object with the method \`${method}\``, source);
   }
-  return {
-    validate: (position) => void source.compare(position, position),
-    runAt: (replica, position, query) => source.runAt(replica, position, query),
-    begin: (read, windowMs) => begin(source, read, windowMs),
-    recover: (read, windowMs) => recover(source, read, windowMs),
-  };
+  return new SourcedCatchUp(source);
+}
+
+class SourcedCatchUp<Client> implements CatchUp<Client> {
+  readonly source: PositionSource<Client>;
+
+  constructor(source: PositionSource<Client>) {
+    this.source = source;
+  }
+
+  validate(position: string): void {
+    this.source.compare(position, position);
+  }
+
+  runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T> {
+    return this.source.runAt(replica, position, query);
+  }
+
+  begin(read: InformedRead<Client>, windowMs: number): Promise<void> {
+    return begin(this.source, read, windowMs);
+  }
+
+  recover(read: InformedRead<Client>, windowMs: number): Promise<boolean> {
+    return recover(this.source, read, windowMs);
+  }
+}
+
+/** What a catch-up was made of. `undefined` for one that `createCatchUp` did not make. */
+export function sourceOf<Client>(catchUp: CatchUp<Client>): PositionSource<Client> | undefined {
+  return isSourced(catchUp) ? catchUp.source : undefined;
+}
+
+function isSourced<Client>(catchUp: CatchUp<Client>): catchUp is SourcedCatchUp<Client> {
+  return catchUp instanceof SourcedCatchUp;
 }

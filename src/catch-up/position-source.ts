@@ -38,7 +38,12 @@ export interface PositionSource<Client> {
    * Runs `query` once, on a replica that has replayed `position`. The check and the query have to be answered by the same
    * server, and the check has to be over before the query's snapshot is taken. What the query throws is thrown as it is.
    *
+   * @param position - `undefined` runs the query on one server, without a check: a session does its own after it
    * @throws ReplicaBehindError when the replica has not replayed `position`, or does not tell
    */
-  runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
+  runAt<T>(
+    replica: Client,
+    position: string | undefined,
+    query: PinnedQuery<Client, T>,
+  ): Promise<T>;
 }

@@ -6,6 +6,8 @@ import type { PositionSource } from './position-source.ts';
 export interface PrimaryPosition {
   readonly position: string;
   readonly takenAt: number;
+  /** That of the query which told. */
+  readonly number: number;
 }
 
 interface PositionQuery {
@@ -53,7 +55,7 @@ export class PrimaryPositions {
       try {
         const position = await ask();
         this.#doubts.clear();
-        return this.#remember({ position, takenAt: performance.now() });
+        return this.#remember({ position, takenAt: performance.now(), number });
       } catch (error) {
         this.#doubts.tell('The primary gave no position.', error);
         return undefined;

@@ -1,3 +1,8 @@
+export {
+  type CausalSession,
+  type CausalSessionOptions,
+  createCausalSession,
+} from '../catch-up/causal-session.ts';
 export type { KyselyClient } from './kysely-client.ts';
 export {
   type ConnectionErrorListener,

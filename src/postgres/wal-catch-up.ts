@@ -67,6 +67,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
     compare: compareWalPositions,
     runAt(replica, position, query) {
       const run = async (pinned: KyselyClient) => {
+        if (position === undefined) return query(pinned);
         const check = assertReplayed(position, readReplayed(await connectionOf(pinned)));
         if (!pipeline) {
           await check;

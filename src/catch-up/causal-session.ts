@@ -1,0 +1,206 @@
+import type { AttemptContext, ReplicaQuery } from '../attempt.ts';
+import { type BoundOptions, bindOptions } from '../bind-options.ts';
+import { boundOptionsOf, type ReplicaFallback } from '../create-replica-fallback.ts';
+import { InvalidOptionError, InvalidPositionError } from '../errors.ts';
+import type { CatchUp } from '../informed-read.ts';
+import { isObject } from '../is-object.ts';
+import type { ReplicaFallbackOptions } from '../options.ts';
+import type { ReadReport } from '../read-report.ts';
+import { startQuery } from '../run-query.ts';
+import { countQueries } from '../shared-queries.ts';
+import { startRead } from '../with-replica-fallback.ts';
+import { createCatchUp, sourceOf } from './create-catch-up.ts';
+import { ORIGIN, observed } from './observed-source.ts';
+import type { PositionSource } from './position-source.ts';
+import { positionsOf } from './primary-positions.ts';
+
+/** How a session starts, and what it promises. */
+export interface CausalSessionOptions {
+  /** Where an earlier part of the session was, as its `position()` told. Default is none: nothing was seen or written yet. */
+  readonly position?: string | undefined;
+  /**
+   * What to do about a `position` that is none: `'throw'` an `InvalidPositionError`, or `'ignore'` it. Default is `'throw'`.
+   */
+  readonly invalidPosition?: 'throw' | 'ignore' | undefined;
+  /**
+   * `false` promises own writes only, and spares a replica one small query after each of the session's. Default is `true`.
+   */
+  readonly monotonicReads?: boolean | undefined;
+}
+
+/** Reads that see the session's own writes, and nothing older than what the session has seen. */
+export interface CausalSession<Client> {
+  /** Reads as the function does that the session was made of. */
+  read<T>(
+    query: ReplicaQuery<Client, T>,
+    overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
+  ): Promise<T>;
+  /**
+   * Tells the session that it wrote, after the write was committed. Its later reads see that.
+   *
+   * @param position - where the primary was after the commit. Default is to ask it when that is next needed.
+   * @throws InvalidPositionError for a `position` that is none
+   */
+  wrote(position?: string): void;
+  /**
+   * Where the session is, for its next part to start from: in another request, service or job. `undefined` when it has seen
+   * and written nothing. Rejects when the primary has to be asked and does not answer.
+   */
+  position(): Promise<string | undefined>;
+}
+
+/**
+ * Creates a session over a service's reads. After `wrote()`, every read of the session sees what was written; and no read
+ * sees less than an earlier one did, on whichever replica. Nothing is promised between two sessions.
+ *
+ * Nothing is asked before it is needed. A read costs what its check costs, and a session that has neither read nor written
+ * costs nothing. Its state is one position.
+ *
+ * @param read - by `createReplicaFallback`, with the option `catchUp`
+ * @throws InvalidPositionError for a `position` that is none, unless `invalidPosition` is `'ignore'`
+ * @throws InvalidOptionError for any other invalid option, and for a `read` without `catchUp`
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback } from 'kysely-replica-fallback';
+ * import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({ primary, replica, catchUp: walCatchUp() });
+ *
+ * const session = createCausalSession(read);
+ * await primary.updateTable('orders').set({ status: 'paid' }).where('id', '=', id).execute();
+ * session.wrote();
+ * const order = await session.read(
+ *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
+ * ); // is paid
+ * const position = await session.position(); // for the next request
+ * ```
+ */
+export function createCausalSession<Client>(
+  read: ReplicaFallback<Client>,
+  options: CausalSessionOptions = {},
+): CausalSession<Client> {
+  const bound = boundOptionsOf(read);
+  const source = bound?.catchUp === undefined ? undefined : sourceOf(bound.catchUp);
+  if (bound === undefined || source === undefined) {
+    throw new InvalidOptionError('read', 'by `createReplicaFallback`, with `catchUp`', read);
+  }
+  if (!isObject(options)) throw new InvalidOptionError('options', 'an object', options);
+  const { position, invalidPosition = 'throw', monotonicReads = true } = options;
+  if (invalidPosition !== 'throw' && invalidPosition !== 'ignore') {
+    throw new InvalidOptionError('invalidPosition', "'throw' or 'ignore'", invalidPosition);
+  }
+  if (typeof monotonicReads !== 'boolean') {
+    throw new InvalidOptionError('monotonicReads', 'a boolean', monotonicReads);
+  }
+  const session = new Session(bound, source, monotonicReads);
+  try {
+    if (position !== undefined) session.wrote(position);
+  } catch (error) {
+    if (invalidPosition === 'throw' || !(error instanceof InvalidPositionError)) throw error;
+  }
+  return session;
+}
+
+class Session<Client> implements CausalSession<Client> {
+  readonly #bound: BoundOptions<Client, unknown>;
+  readonly #source: PositionSource<Client>;
+  readonly #catchUp: CatchUp<Client>;
+  readonly #isMonotonic: boolean;
+  /** What the session has seen and written, as far as it is known. */
+  #floor: string | undefined;
+  /** How many shared queries had started when it last wrote, or read from the primary, at a position that is not known yet. */
+  #unknownSince: number | undefined;
+
+  constructor(
+    bound: BoundOptions<Client, unknown>,
+    source: PositionSource<Client>,
+    isMonotonic: boolean,
+  ) {
+    this.#bound = bound;
+    this.#source = source;
+    this.#catchUp = createCatchUp(
+      isMonotonic ? observed(source, (position) => this.#saw(position)) : source,
+    );
+    this.#isMonotonic = isMonotonic;
+  }
+
+  wrote(position?: string): void {
+    if (position === undefined) this.#unknownSince = countQueries();
+    else this.#raise(position);
+  }
+
+  async position(): Promise<string | undefined> {
+    const { primary } = this.#bound;
+    while (this.#unknownSince !== undefined) {
+      const ask = () => this.#source.position(primary);
+      const since = this.#unknownSince;
+      const found = await positionsOf(primary).since(since, ask);
+      this.#learn(found?.position ?? (await ask()), since);
+    }
+    return this.#floor;
+  }
+
+  async read<T>(
+    query: ReplicaQuery<Client, T>,
+    overrides: Partial<ReplicaFallbackOptions<Client, T>> = {},
+  ): Promise<T> {
+    const options = bindOptions(overrides, this.#bound);
+    const since = this.#unknownSince;
+    const after = this.#after(options.after);
+    try {
+      return await startRead((db, attempt) => this.#run(query, db, attempt), {
+        ...options,
+        after,
+        catchUp: this.#catchUp,
+        onOutcome: (report: ReadReport) => {
+          if (report.coalesced) this.#saw(undefined);
+          options.onOutcome?.(report);
+        },
+      });
+    } finally {
+      const newest = positionsOf(this.#bound.primary).newest;
+      if (since !== undefined && newest !== undefined && newest.number > since) {
+        this.#learn(newest.position, since);
+      }
+    }
+  }
+
+  /** What a read has to see. */
+  #after(given: string | undefined): string | undefined {
+    if (this.#unknownSince !== undefined || given === 'now') return 'now';
+    const floor = this.#floor ?? (this.#isMonotonic ? ORIGIN : undefined);
+    if (floor === undefined || given === undefined) return floor ?? given;
+    return this.#later(floor, given);
+  }
+
+  async #run<T>(query: ReplicaQuery<Client, T>, db: Client, attempt: AttemptContext): Promise<T> {
+    try {
+      return await startQuery(query, db, attempt);
+    } finally {
+      if (attempt.source === 'primary') this.#saw(undefined);
+    }
+  }
+
+  /** Remembers what a server showed. `undefined` is the most that the primary may have by now. */
+  #saw(position: string | undefined): void {
+    if (position !== undefined) this.#raise(position);
+    else if (this.#isMonotonic) this.#unknownSince = countQueries();
+  }
+
+  #learn(position: string, since: number): void {
+    this.#raise(position);
+    if (this.#unknownSince === since) this.#unknownSince = undefined;
+  }
+
+  #raise(position: string): void {
+    this.#bound.catchUp?.validate(position);
+    this.#floor = this.#floor === undefined ? position : this.#later(this.#floor, position);
+  }
+
+  /** Of positions that do not compare, the second: it was heard of later. */
+  #later(one: string, other: string): string {
+    return this.#source.compare(one, other) === 'reached' ? one : other;
+  }
+}

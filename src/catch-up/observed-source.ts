@@ -1,0 +1,33 @@
+import type { PositionSource } from './position-source.ts';
+
+/** Before every position of a database: what a session has seen that has seen nothing. */
+export const ORIGIN = 'origin';
+
+/**
+ * The source of a session that is monotonic: what a replica has replayed after a query is the least that the next one has to
+ * see, because the query's snapshot may be newer than the check before it.
+ */
+export function observed<Client>(
+  source: PositionSource<Client>,
+  saw: (position: string | undefined) => void,
+): PositionSource<Client> {
+  const observe = async (pinned: Client): Promise<void> => saw(await source.replayed(pinned));
+  return {
+    position: (primary) => source.position(primary),
+    replayed: (replica) => source.replayed(replica),
+    whenReplayed: (replica, position, timeoutMs) =>
+      source.whenReplayed?.(replica, position, timeoutMs),
+    compare: (replayed, position) =>
+      position === ORIGIN ? 'reached' : source.compare(replayed, position),
+    runAt: (replica, position, query) =>
+      source.runAt(replica, position === ORIGIN ? undefined : position, async (pinned) => {
+        const value = await query(pinned).catch(async (error: unknown) => {
+          // It may mean "not found", which the next read must not contradict either.
+          await observe(pinned).catch(() => {});
+          throw error;
+        });
+        await observe(pinned);
+        return value;
+      }),
+  };
+}
