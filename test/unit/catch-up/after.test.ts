@@ -1,0 +1,303 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../../support/fake-clock.ts';
+import { type FakeCluster, fakeCluster } from '../../support/fake-cluster.ts';
+import { seeRead } from '../../support/see-read.ts';
+
+beforeEach(stopTheClock);
+
+/** A read that gets as much time as it takes. */
+async function read({ find, options }: FakeCluster, id: string, after: string, more: object = {}) {
+  const [seen] = await Promise.all([
+    seeRead(find(id), { ...options, after, ...more }),
+    vi.advanceTimersByTimeAsync(1000),
+  ]);
+  return { value: 'value' in seen.result ? seen.result.value : undefined, ...seen.report };
+}
+
+describe('a read after a position', () => {
+  test('is answered by a replica that has it, without a question to anybody else', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    cluster.write('o1');
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica',
+      attempts: 1,
+      durationMs: 0,
+    });
+    expect([cluster.primary.asked, cluster.replica.asked]).toEqual([0, 0]);
+  });
+
+  test('does not get the old version that a replica has, but waits for the new one', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    const after = cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      value: { version: 2 },
+      outcome: 'replica_retry',
+      attempts: 2,
+      recovery: {
+        cause: 'miss',
+        misses: 1,
+        failures: 0,
+        catchUp: { waitedFor: 'after', end: 'caught_up' },
+      },
+    });
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+  });
+
+  test('waits for that position, and not for what was written since', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.write('o1');
+    setTimeout(() => (cluster.replica.has = 1), 30);
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica_retry',
+    });
+  });
+
+  test('gets its answer from the primary when the window is over', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    const after = cluster.write('o1');
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      value: { version: 2 },
+      outcome: 'primary',
+      durationMs: 200,
+      recovery: { misses: 1, catchUp: { waitedFor: 'after', end: 'late', waitMs: 200 } },
+    });
+  });
+
+  test('asks the primary where it is only when it is not known to have come that far', async () => {
+    const cluster = fakeCluster();
+    const { find, options, primary } = cluster;
+    const positions = [cluster.write('o1'), cluster.write('o1')] as const;
+    const reads = [];
+    for (const after of positions) {
+      reads.push(seeRead(find('o1'), { ...options, after }));
+      await vi.advanceTimersByTimeAsync(10);
+      expect(primary.asked).toBe(1);
+    }
+    reads.push(seeRead(find('o1'), { ...options, after: cluster.write('o1') }));
+    await vi.advanceTimersByTimeAsync(10);
+    expect(primary.asked).toBe(2);
+
+    cluster.replay();
+    await vi.advanceTimersByTimeAsync(10);
+
+    for (const { report } of await Promise.all(reads)) expect(report.outcome).toBe('replica_retry');
+  });
+
+  test('waits for a row that a replica which has the position lacks, and takes its miss for the answer', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    cluster.write('o2');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'o2', after)).toMatchObject({
+      value: { id: 'o2' },
+      outcome: 'replica_retry',
+      recovery: { catchUp: { waitedFor: 'existence', end: 'caught_up' } },
+    });
+    expect(await read(cluster, 'nowhere', after)).toMatchObject({
+      value: undefined,
+      outcome: 'not_found',
+    });
+    expect(cluster.asked).not.toContain('primary as primary');
+  });
+
+  test('finds a row that was written after the position, when the replica has just the position', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.write('o2');
+    setTimeout(() => (cluster.replica.has = 1), 30);
+
+    expect(await read(cluster, 'o2', after)).toMatchObject({ value: { id: 'o2' } });
+  });
+
+  test('does not count an attempt on a replica that has fallen behind between two of them', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    const after = cluster.write('o1');
+    cluster.replay();
+    const answers = ['log-1', 'log-2', 'log-1', 'log-2', 'log-2'];
+    cluster.replica.says = async () => answers.shift();
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      value: { version: 2 },
+      outcome: 'replica_retry',
+      attempts: 3,
+      recovery: { misses: 2 },
+    });
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+  });
+
+  test('ends with the error of the check, or goes to the primary when that is a failure', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    const down = new Error('The replica is down.');
+    cluster.replica.says = () => Promise.reject(down);
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'error', error: down });
+    const isUnavailable = (error: unknown) => error === down;
+    expect(await read(cluster, 'o1', after, { isUnavailable })).toMatchObject({
+      outcome: 'primary',
+      durationMs: 0,
+      replicaError: down,
+    });
+  });
+});
+
+describe('a read after a position that the primary has not come to', () => {
+  const FORGED = 'log-999';
+
+  test('is answered by the replica, and costs a question to the primary, but no window and no spill', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+
+    expect(await read(cluster, 'o1', FORGED)).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica_retry',
+      durationMs: 0,
+      recovery: { catchUp: { waitedFor: 'after', end: 'caught_up', waitMs: 0 } },
+    });
+    expect([cluster.primary.asked, cluster.replica.asked]).toEqual([1, 0]);
+    expect(cluster.asked).not.toContain('primary as primary');
+  });
+
+  test('is a question to the primary each time that it is sent, and no more', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+
+    for (let i = 1; i <= 5; i++) {
+      expect(await read(cluster, 'o1', FORGED)).toMatchObject({ outcome: 'replica_retry' });
+      expect(cluster.primary.asked).toBe(i);
+    }
+  });
+
+  test('waits for what the primary has when the replica lacks the row', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'o1', FORGED)).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica_retry',
+    });
+    expect(cluster.asked).not.toContain('primary as primary');
+  });
+
+  test('takes the miss of a replica that has all that the primary has for the answer', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+
+    expect(await read(cluster, 'nowhere', FORGED)).toMatchObject({ outcome: 'not_found' });
+    expect(cluster.asked).not.toContain('primary as primary');
+  });
+});
+
+describe('a read after a position of another cluster', () => {
+  test('waits for what the primary has, which is then enough', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'o1', 'other-1')).toMatchObject({
+      value: { version: 2 },
+      outcome: 'replica_retry',
+      recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } },
+    });
+  });
+
+  test('goes to the primary when the primary does not say where it is', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    cluster.primary.says = () => Promise.reject(new Error('The primary is down.'));
+
+    expect(await read(cluster, 'o1', 'other-1')).toMatchObject({ outcome: 'primary' });
+  });
+});
+
+describe("a read after 'now'", () => {
+  test('is answered by a replica that has all that was written before', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+
+    expect(await read(cluster, 'o1', 'now')).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica',
+      attempts: 1,
+      durationMs: 0,
+    });
+    expect([cluster.primary.asked, cluster.replica.asked]).toEqual([1, 0]);
+  });
+
+  test('sees all that was written before it began, although another read has asked for a position before', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    expect(await read(cluster, 'o1', 'now')).toMatchObject({ value: { version: 1 } });
+
+    cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'o1', 'now')).toMatchObject({
+      value: { version: 2 },
+      outcome: 'replica_retry',
+      recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } },
+    });
+    expect(cluster.primary.asked).toBe(2);
+  });
+
+  test('takes the first miss of such a replica for the answer', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+
+    const { recovery, ...report } = await read(cluster, 'nowhere', 'now');
+
+    expect(report).toMatchObject({ value: undefined, outcome: 'not_found', attempts: 1 });
+    expect(recovery).toBeUndefined();
+    expect(cluster.asked).toEqual(['replica as replica']);
+  });
+
+  test('takes the miss of a replica that it has waited for as the answer', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'nowhere', 'now')).toMatchObject({ outcome: 'not_found' });
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+  });
+
+  test('gets its answer from the primary when the window is over', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    cluster.write('o1');
+
+    expect(await read(cluster, 'o1', 'now')).toMatchObject({
+      value: { version: 2 },
+      outcome: 'primary',
+      durationMs: 200,
+      recovery: { catchUp: { waitedFor: 'after', end: 'late' } },
+    });
+  });
+});

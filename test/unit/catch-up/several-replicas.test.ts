@@ -1,0 +1,146 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../../support/fake-clock.ts';
+import { type FakeQuery, fakeCluster, positionAt } from '../../support/fake-cluster.ts';
+import { seeRead } from '../../support/see-read.ts';
+
+beforeEach(stopTheClock);
+
+const down = new Error('The replica is down.');
+const isUnavailable = (error: unknown) => error === down;
+
+/** So many times that each of two or three replicas has been first. */
+const ROUNDS = 20;
+
+test('asks the replica that is there first, whichever was asked before', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { options, asked, find, write, replay, replicas } = fakeCluster(3);
+    write('o1');
+    setTimeout(() => replay(replicas[1]), 30);
+    setTimeout(() => replay(replicas[2]), 60);
+
+    const [{ report }] = await Promise.all([
+      seeRead(find('o1'), options),
+      vi.advanceTimersByTimeAsync(100),
+    ]);
+
+    expect(asked[1]).toBe('replica 2 as replica_retry');
+    expect(report).toMatchObject({ outcome: 'replica_retry', attempts: 2 });
+    expect(report.durationMs).toBeLessThan(40);
+  }
+});
+
+test('does not wait when one of the others is there already', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { options, asked, find, write, replay, replicas } = fakeCluster(2);
+    write('o1');
+    replay(replicas[1]);
+
+    const { report } = await seeRead(find('o1'), options);
+
+    expect(['replica', 'replica_retry']).toContain(report.outcome);
+    expect(report.durationMs).toBe(0);
+    expect(asked.at(-1)).toMatch(/^replica 2/);
+  }
+});
+
+test('takes the miss of one that is there for the answer, although another one is behind', async () => {
+  const { options, asked, find, write, replay } = fakeCluster(2);
+  write('o1');
+  replay();
+
+  const { report } = await seeRead(find('nowhere'), options);
+
+  expect(report).toMatchObject({ outcome: 'not_found', attempts: 2, durationMs: 0 });
+  expect(asked[1]).toBe('replica as replica_retry');
+});
+
+test('goes to the primary at once when the only replica fails that was waited for', async () => {
+  const { options, asked, find, write, replica, replay } = fakeCluster();
+  write('o1');
+  setTimeout(replay, 30);
+  const query: FakeQuery = async (db, attempt) => {
+    if (db === replica && replica.has === 1) throw down;
+    return find('o1')(db, attempt);
+  };
+
+  const [{ report }] = await Promise.all([
+    seeRead(query, { ...options, isUnavailable }),
+    vi.advanceTimersByTimeAsync(60),
+  ]);
+
+  expect(report).toMatchObject({
+    outcome: 'primary',
+    replicaError: down,
+    recovery: { misses: 1, failures: 1, catchUp: { end: 'caught_up' } },
+  });
+  expect(report.durationMs).toBeLessThan(40);
+  expect(asked.at(-1)).toBe('primary as primary');
+});
+
+test('waits for those that say where they are, when one does not', async () => {
+  const { options, find, write, replay, replicas } = fakeCluster(3);
+  write('o1');
+  replicas[0]!.says = async () => undefined;
+  replicas[1]!.says = () => Promise.reject(down);
+  setTimeout(() => replay(replicas[2]), 30);
+
+  const [{ report }] = await Promise.all([
+    seeRead(find('o1'), options),
+    vi.advanceTimersByTimeAsync(60),
+  ]);
+
+  expect(report).toMatchObject({
+    outcome: 'replica_retry',
+    recovery: { catchUp: { end: 'caught_up' } },
+  });
+});
+
+test('waits for the one that is a little behind, when there is no hope for another', async () => {
+  const { options, find, write, replay, replicas, primary } = fakeCluster(2);
+  write('o1');
+  await Promise.all([seeRead(find('o1'), options), vi.advanceTimersByTimeAsync(1000)]);
+  replicas[1]!.has = primary.has;
+  write('o2');
+  setTimeout(() => replay(replicas[1]), 30);
+
+  const [{ report }] = await Promise.all([
+    seeRead(find('o2'), options),
+    vi.advanceTimersByTimeAsync(60),
+  ]);
+
+  expect(report).toMatchObject({
+    outcome: 'replica_retry',
+    recovery: { catchUp: { end: 'caught_up' } },
+  });
+});
+
+test('does not wait when there is no hope for any of them', async () => {
+  const { options, find, write, replicas } = fakeCluster(2);
+  write('o1');
+  await Promise.all([seeRead(find('o1'), options), vi.advanceTimersByTimeAsync(1000)]);
+  const asked = replicas.map((replica) => replica.asked);
+
+  const { report } = await seeRead(find('o1'), options);
+
+  expect(report).toMatchObject({
+    outcome: 'primary',
+    durationMs: 0,
+    recovery: { catchUp: { end: 'hopeless' } },
+  });
+  expect(replicas.map((replica) => replica.asked)).toEqual(asked.map((count) => count + 1));
+});
+
+test('asks another replica that is there, when the one that was waited for turns out to be behind', async () => {
+  const { options, find, write, replay, replicas } = fakeCluster(2);
+  const position = write('o1');
+  let asked = 0;
+  replicas[0]!.says = async () => (asked++ === 0 ? position : positionAt(0));
+  setTimeout(() => replay(replicas[1]), 30);
+
+  const [{ report }] = await Promise.all([
+    seeRead(find('o1'), options),
+    vi.advanceTimersByTimeAsync(60),
+  ]);
+
+  expect(report).toMatchObject({ outcome: 'replica_retry', attempts: 3, recovery: { misses: 2 } });
+});

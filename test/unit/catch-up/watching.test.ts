@@ -1,0 +1,122 @@
+import { withReplicaFallback } from 'kysely-replica-fallback';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../../support/fake-clock.ts';
+import { fakeCluster, positionAt } from '../../support/fake-cluster.ts';
+import { seeRead } from '../../support/see-read.ts';
+
+beforeEach(stopTheClock);
+
+test('asks the replica at most every tenth of the time waited, and not more than once a millisecond', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  const missedAt = performance.now();
+  const askedAfter: number[] = [];
+  replica.says = async () => {
+    askedAfter.push(performance.now() - missedAt);
+    return positionAt(0);
+  };
+
+  await Promise.all([withReplicaFallback(find('o1'), options), vi.advanceTimersByTimeAsync(200)]);
+
+  expect(askedAfter[0]).toBe(0);
+  for (const [index, ms] of askedAfter.slice(1).entries()) {
+    const before = askedAfter[index]!;
+    expect(ms - before).toBe(Math.max(1, Math.floor(before / 10))); // a timer knows no fractions
+  }
+  expect(askedAfter.length).toBeLessThan(50);
+});
+
+test('asks the replica one question at a time, however many reads wait for it', async () => {
+  const { options, find, write, replica, replay } = fakeCluster();
+  write('o1');
+  replica.says = () => {
+    const position = positionAt(replica.has);
+    return new Promise((resolve) => setTimeout(resolve, 5, position));
+  };
+  const reads: Promise<unknown>[] = [];
+  setTimeout(replay, 80);
+  for (let ms = 0; ms < 60; ms++) {
+    reads.push(withReplicaFallback(find('o1'), options));
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  await vi.advanceTimersByTimeAsync(60);
+
+  for (const row of await Promise.all(reads)) expect(row).toMatchObject({ id: 'o1' });
+  expect(replica.askedAtOnce).toBe(1);
+  expect(replica.asked).toBeLessThan(30);
+});
+
+test('lets each read go when the replica has what that one needs', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  const first = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(0);
+  write('o2');
+  const second = seeRead(find('o2'), options);
+  setTimeout(() => (replica.has = 1), 30);
+  setTimeout(() => (replica.has = 2), 60);
+
+  await vi.advanceTimersByTimeAsync(100);
+  const [{ report: early }, { report: late }] = await Promise.all([first, second]);
+
+  expect([early.outcome, late.outcome]).toEqual(['replica_retry', 'replica_retry']);
+  expect(early.durationMs).toBeLessThan(40);
+  expect(late.durationMs).toBeGreaterThanOrEqual(60);
+});
+
+test('asks nothing when nobody waits', async () => {
+  const { options, find, write, replica, replay } = fakeCluster();
+  write('o1');
+  setTimeout(replay, 30);
+  await Promise.all([withReplicaFallback(find('o1'), options), vi.advanceTimersByTimeAsync(40)]);
+  const { asked } = replica;
+
+  await vi.advanceTimersByTimeAsync(10_000);
+
+  expect(replica.asked).toBe(asked);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('asks nothing more when the last one who waits has gone, while the answer is under way', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  replica.says = () => new Promise((resolve) => setTimeout(resolve, 300, positionAt(0)));
+
+  await Promise.all([
+    withReplicaFallback(find('o1'), options),
+    vi.advanceTimersByTimeAsync(10_000),
+  ]);
+
+  expect(replica.asked).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('does not wait for a replica that has left a question open for longer than a window', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  replica.says = () => new Promise(() => {});
+  const first = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(300);
+  expect((await first).report).toMatchObject({ durationMs: 200, outcome: 'primary' });
+
+  const [{ report }] = await Promise.all([
+    seeRead(find('o1'), { ...options, retryMs: 40 }),
+    vi.advanceTimersByTimeAsync(40),
+  ]);
+
+  expect(report).toMatchObject({ outcome: 'primary', recovery: { catchUp: { end: 'unknown' } } });
+  expect(replica.asked).toBe(1);
+});
+
+test('gives up a question that the replica has left open for a minute', async () => {
+  const { options, find, replica } = fakeCluster();
+  replica.says = () => new Promise(() => {});
+  const lost = withReplicaFallback(find('nowhere'), options);
+  await vi.advanceTimersByTimeAsync(61_000);
+  await lost;
+
+  replica.says = async () => positionAt(0);
+  const { report } = await seeRead(find('nowhere'), options);
+
+  expect(report).toMatchObject({ outcome: 'not_found', attempts: 2 });
+});
