@@ -54,7 +54,6 @@ export interface InformedRead<Client> {
   /** The options of the same names. */
   readonly options: {
     readonly primary: Client;
-    readonly replica?: Client | readonly Client[] | undefined;
     readonly after: string | undefined;
     readonly signal: AbortSignal | undefined;
     readonly operation: string | undefined;
@@ -62,6 +61,8 @@ export interface InformedRead<Client> {
   };
   /** How many shared queries had started when the read was called: it may use the answer of a later one. */
   readonly queriesBefore: number;
+  /** The replicas that have not failed. */
+  readonly replicas: readonly Client[];
   /** Whether the last attempt was a miss, and that is not the answer. */
   readonly hasMissed: boolean;
   /** Whether the last attempt was a failure. */

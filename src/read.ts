@@ -36,11 +36,16 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     this.#turns = new ReplicaTurns(options, replica);
   }
 
+  get replicas(): readonly Client[] {
+    return this.#turns.sound;
+  }
+
   get canFailOver(): boolean {
     return this.hasFailed && this.#turns.hasFresh;
   }
 
   override take(source: AttemptSource, verdict: Verdict<T>): void {
+    if (source !== 'primary' && verdict.kind === 'failure') this.#turns.fail();
     super.take(source, verdict, this.#floor?.isFinal);
   }
 

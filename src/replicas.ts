@@ -17,7 +17,7 @@ function pickOne<Client>(replica: readonly Client[], primary: Client): Client | 
 }
 
 /** Each replica once. */
-export function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
+function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
   const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];
   return [...new Set(replicas)].filter((client) => client !== primary);
 }
@@ -28,10 +28,13 @@ export class ReplicaTurns<Client> {
   current: Client;
   /** Those that were not asked yet, each of them once, in random order. */
   #fresh: Client[] = [];
+  /** Those that have not failed. */
+  sound: readonly Client[];
 
   constructor(clients: Clients<Client>, first: Client) {
     this.current = first;
-    for (const client of allReplicas(clients)) {
+    this.sound = allReplicas(clients);
+    for (const client of this.sound) {
       if (client !== first) this.#fresh.splice(randomIndex(this.#fresh.length + 1), 0, client);
     }
   }
@@ -48,6 +51,11 @@ export class ReplicaTurns<Client> {
   take(replica: Client): void {
     this.current = replica;
     this.#fresh = this.#fresh.filter((other) => other !== replica);
+  }
+
+  /** The current one could not answer. */
+  fail(): void {
+    this.sound = this.sound.filter((other) => other !== this.current);
   }
 }
 

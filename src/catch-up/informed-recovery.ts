@@ -2,7 +2,6 @@ import { afterDelay } from '../after-delay.ts';
 import { within } from '../deadline.ts';
 import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
-import { allReplicas } from '../replicas.ts';
 import { untilAborted } from '../run-query.ts';
 import { countPositionQuery, countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
@@ -65,11 +64,10 @@ export async function recover<Client>(
     return true;
   }
   read.require(floor);
-  let replicas = allReplicas(options);
   for (;;) {
     const arrival = await waitForReplay({
       source,
-      replicas,
+      replicas: read.replicas,
       positions: positionsOf(options.primary),
       target: floor.position,
       windowMs,
@@ -79,8 +77,7 @@ export async function recover<Client>(
     });
     if (arrival.end !== 'caught_up') return conclude(arrival.end);
     await ask(arrival.replica);
-    if (read.hasFailed) replicas = replicas.filter((replica) => replica !== arrival.replica);
-    const isOver = read.hasFailed ? replicas.length === 0 : !read.isBehind;
+    const isOver = read.hasFailed ? read.replicas.length === 0 : !read.isBehind;
     if (isOver) return conclude('caught_up');
     // One address has several servers, or this one has gone: wait on, for one that is there.
     await afterDelay(pause(since), options.signal, async () => {});

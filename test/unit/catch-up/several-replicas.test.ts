@@ -1,6 +1,11 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeQuery, fakeCluster, positionAt } from '../../support/fake-cluster.ts';
+import {
+  type FakeQuery,
+  type FakeServer,
+  fakeCluster,
+  positionAt,
+} from '../../support/fake-cluster.ts';
 import { seeRead } from '../../support/see-read.ts';
 
 beforeEach(stopTheClock);
@@ -52,6 +57,31 @@ test('takes the miss of one that is there for the answer, although another one i
 
   expect(report).toMatchObject({ outcome: 'not_found', attempts: 2, durationMs: 0 });
   expect(asked[1]).toBe('replica as replica_retry');
+});
+
+test('waits for no replica that has failed', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { options, find, write, replicas } = fakeCluster(2);
+    write('o1');
+    const [sound, lost] = replicas as [FakeServer, FakeServer];
+    lost.has = 1;
+    setTimeout(() => (sound.has = 1), 30);
+    const query: FakeQuery = async (db, attempt) => {
+      if (db === lost) throw down;
+      return find('o1')(db, attempt);
+    };
+
+    const [{ report }] = await Promise.all([
+      seeRead(query, { ...options, isUnavailable }),
+      vi.advanceTimersByTimeAsync(60),
+    ]);
+
+    expect(report).toMatchObject({
+      outcome: 'replica_retry',
+      recovery: { misses: 1, failures: 1 },
+    });
+    expect(report.durationMs).toBeGreaterThanOrEqual(30);
+  }
 });
 
 test('goes to the primary at once when the only replica fails that was waited for', async () => {
