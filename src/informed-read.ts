@@ -71,7 +71,10 @@ export interface InformedRead<Client> {
   readonly isBehind: boolean;
   /** From now on, an answer of a replica counts only if it had replayed this, if it is given. */
   require(floor: Floor | undefined): void;
-  /** Asks this replica, or one that was not asked yet, while there is one, or else the same one again. */
+  /**
+   * Asks this replica. By default it is at first the one that the read starts on, then one that was not asked yet, while
+   * there is one, and else the same one again.
+   */
   askReplica(source: Exclude<AttemptSource, 'primary'>, replica?: Client): Promise<void>;
   /** Goes on as after a miss, because no answer of a replica could count. */
   skipReplicas(): void;

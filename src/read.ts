@@ -54,10 +54,13 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     this.#floor = floor;
   }
 
-  /** Asks this replica, or one that was not asked yet, while there is one, or else the same one again. */
+  /**
+   * Asks this replica. By default it is at first the one that the read starts on, then one that was not asked yet, while
+   * there is one, and else the same one again.
+   */
   async askReplica(
     source: Exclude<AttemptSource, 'primary'> = 'replica_retry',
-    replica: Client = this.#turns.next(),
+    replica: Client = source === 'replica' ? this.#turns.current : this.#turns.next(),
   ): Promise<void> {
     const { replicaTimeoutMs, signal } = this.options;
     signal?.throwIfAborted();

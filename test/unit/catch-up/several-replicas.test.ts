@@ -174,3 +174,45 @@ test('asks another replica that is there, when the one that was waited for turns
 
   expect(report).toMatchObject({ outcome: 'replica_retry', attempts: 3, recovery: { misses: 2 } });
 });
+
+test('asks the other replica after a failure, for a read with `after`, too', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { options, asked, find, write, replay, replicas } = fakeCluster(2);
+    const after = write('o1');
+    for (const replica of replicas) replay(replica);
+    let failures = 0;
+    const query: FakeQuery = async (db, attempt) => {
+      if (failures++ === 0) throw down;
+      return find('o1')(db, attempt);
+    };
+
+    const { report } = await seeRead(query, { ...options, after, isUnavailable });
+
+    expect(report).toMatchObject({
+      outcome: 'replica_retry',
+      attempts: 2,
+      recovery: { failures: 1 },
+    });
+    expect(asked).not.toContain('primary as primary');
+  }
+});
+
+test('starts a read with `after` on a replica at random, and twice as often on one that is listed twice', async () => {
+  const { options, find, write, replay, replicas } = fakeCluster(2);
+  const after = write('o1');
+  const [once, twice] = replicas as [FakeServer, FakeServer];
+  replay(once);
+  replay(twice);
+  const starts = new Map<string, number>();
+  const query: FakeQuery = async (db, attempt) => {
+    const { name } = db;
+    starts.set(name, (starts.get(name) ?? 0) + 1);
+    return find('o1')(db, attempt);
+  };
+
+  for (let i = 0; i < 3000; i++) {
+    await seeRead(query, { ...options, replica: [once, twice, twice], after });
+  }
+
+  expect(starts.get('replica 2')! / 3000).toBeGreaterThan(0.6);
+});
