@@ -20,10 +20,26 @@ export function setDeadline(timeoutMs: number, callback: () => void): () => void
   };
 }
 
-/** What the promise resolves with, or `undefined` when that takes longer than this many milliseconds. */
-export function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
+/**
+ * What the promise resolves with, or `undefined` when that takes longer than this many milliseconds. Rejects with the
+ * signal's reason when the signal aborts first. Leaves no timer and no listener behind.
+ */
+export function within<T>(
+  timeoutMs: number,
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  let leave = (): void => {};
+  const first = new Promise<T | undefined>((resolve, reject) => {
+    const onAbort = () => reject(signal?.reason);
     const cancel = setDeadline(timeoutMs, () => resolve(undefined));
-    promise.then(resolve, reject).finally(cancel);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    leave = () => {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    promise.then(resolve, reject);
   });
+  return first.finally(() => leave());
 }

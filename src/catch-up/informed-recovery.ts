@@ -2,7 +2,6 @@ import { afterDelay } from '../after-delay.ts';
 import { within } from '../deadline.ts';
 import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
-import { untilAborted } from '../run-query.ts';
 import { countPositionQuery, countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
 import { positionsOf } from './primary-positions.ts';
@@ -120,8 +119,7 @@ async function findNow<Client>(
     countPositionQuery(options);
     return source.position(primary);
   });
-  const inTime = within(timeoutMs, found);
-  const now = await (signal === undefined ? inTime : untilAborted(inTime, signal));
+  const now = await within(timeoutMs, found, signal);
   return now && { position: now.position, isFinal: true };
 }
 

@@ -30,6 +30,17 @@ interface Moment {
 
 const moments: Moment[] = [
   {
+    when: 'the primary is asked where it is',
+    spoil: ({ primary }) => (primary.says = failsLater),
+    attempts: 1,
+  },
+  {
+    when: "the primary is asked where it is, for a read after 'now'",
+    spoil: ({ primary }) => (primary.says = failsLater),
+    after: 'now',
+    attempts: 0,
+  },
+  {
     when: 'the replica is asked how far it has come',
     spoil: ({ replica }) => (replica.says = failsLater),
     attempts: 1,
@@ -165,4 +176,18 @@ test('passes the signal of the attempt to a query that is checked', async () => 
   await withReplicaFallback(query, { ...options, after, signal });
 
   expect(signals).toEqual([signal]);
+});
+
+test('leaves no listener behind when the primary does not say in time where it is', async () => {
+  const { options, find, primary } = fakeCluster();
+  primary.says = failsLater;
+  const { signal } = new AbortController();
+
+  await Promise.all([
+    withReplicaFallback(find('nowhere'), { ...options, signal }),
+    vi.advanceTimersByTimeAsync(200),
+  ]);
+
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
 });
