@@ -79,7 +79,8 @@ export async function recover<Client>(
     const isOver = read.hasFailed ? read.replicas.length === 0 : !read.isBehind;
     if (isOver) return conclude('caught_up');
     // One address has several servers, or this one has gone: wait on, for one that is there.
-    await afterDelay(pause(since), options.signal, async () => {});
+    await afterDelay(pause(since, windowMs), options.signal, async () => {});
+    if (performance.now() - since >= windowMs) return conclude('late');
   }
 }
 
@@ -123,7 +124,8 @@ async function findNow<Client>(
   return now && { position: now.position, isFinal: true };
 }
 
-/** Milliseconds before the next try: a tenth of the time waited. */
-function pause(since: number): number {
-  return Math.max(1, (performance.now() - since) / 10);
+/** Milliseconds before the next try: a tenth of the time waited, and not beyond the window. */
+function pause(since: number, windowMs: number): number {
+  const waitedMs = performance.now() - since;
+  return Math.max(1, Math.min(waitedMs / 10, windowMs - waitedMs));
 }

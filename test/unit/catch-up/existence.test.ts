@@ -183,3 +183,17 @@ test('waits on when the server behind the address was not the one that is there'
     recovery: { misses: 2, catchUp: { end: 'caught_up' } },
   });
 });
+
+test('does not wait beyond the window for an address whose servers do not agree', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  const position = write('o1');
+  let asked = 0;
+  replica.says = async () => (asked++ % 2 === 0 ? position : 'log-0');
+
+  const read = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(250);
+
+  expect(await Promise.race([read, 'still waiting'])).toMatchObject({
+    report: { outcome: 'primary', recovery: { catchUp: { end: 'late' } } },
+  });
+});
