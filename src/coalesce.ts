@@ -9,20 +9,32 @@ type Destination<Client> = Pick<
   'primary' | 'operation' | 'coalesceKey'
 >;
 
+/** What only the read has that starts it. */
+type Departure = Pick<ReplicaFallbackOptions<unknown, never>, 'signal'>;
+
 /** The latest flight of each kind, by primary: none that has landed, and none that nobody waits for. */
 const flightsByPrimary = new WeakMap<WeakKey, Map<string, Flight<unknown>>>();
 
 /** A query that runs on the primary for all reads that wait for it. */
-class Flight<T> {
+export class Flight<T> {
   readonly number: number = numberQuery();
   readonly #landing: Promise<T>;
   readonly #abandonment = new AbortController();
+  readonly #starter: AbortSignal | undefined;
   readonly #forget: () => void;
   #waiting = 0;
   #hasLanded = false;
 
-  /** @param forget - called when the flight is not to be joined any more */
-  constructor(query: (signal: AbortSignal) => Promise<T>, forget: () => void) {
+  /**
+   * @param starter - the signal of the read that starts it
+   * @param forget - called when the flight is not to be joined any more
+   */
+  constructor(
+    query: (signal: AbortSignal) => Promise<T>,
+    starter: AbortSignal | undefined,
+    forget: () => void,
+  ) {
+    this.#starter = starter;
     this.#forget = forget;
     const land = () => {
       this.#hasLanded = true;
@@ -44,6 +56,11 @@ class Flight<T> {
         this.#abandonment.abort(signal?.reason);
       }
     }
+  }
+
+  /** Whether it ended with what the signal of the read that started it was aborted with. */
+  isAbortOfStarter(error: unknown): boolean {
+    return this.#starter?.aborted === true && error === this.#starter.reason;
   }
 }
 
@@ -68,12 +85,13 @@ function isFor<T>(flight: Flight<unknown>, queriesBefore: number): flight is Fli
 /** Starts a query that the reads which follow may join. */
 export function startFlight<Client, T>(
   query: ReplicaQuery<Client, T>,
-  { primary, operation, coalesceKey = '' }: Destination<Client>,
+  { primary, operation, coalesceKey = '', signal: starter }: Destination<Client> & Departure,
 ): Flight<T> {
   const flights = flightsOf(primary);
   const name = nameOf(operation, coalesceKey);
   const flight: Flight<T> = new Flight(
     (signal) => runQuery(query, primary, { source: 'primary', signal }),
+    starter,
     () => {
       if (flights.get(name) === flight) flights.delete(name);
     },

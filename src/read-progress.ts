@@ -2,7 +2,7 @@ import type { AttemptSource } from './attempt.ts';
 import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
 import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
 import type { Recovery } from './retry-policy.ts';
-import { type Ending, endingOf, isAbort, type MissOrFailure, type Verdict } from './verdict.ts';
+import { type Ending, endingOf, type MissOrFailure, type Verdict } from './verdict.ts';
 
 /** How a read stands that was not over with its first attempt, and what it will report. */
 export class ReadProgress<T> {
@@ -42,11 +42,6 @@ export class ReadProgress<T> {
   get isBehind(): boolean {
     if (this.#verdict.kind !== 'miss' || this.#verdict.attempt.ok) return false;
     return this.#verdict.attempt.error instanceof ReplicaBehindError;
-  }
-
-  /** Whether the last attempt ended with an abort. */
-  get wasAborted(): boolean {
-    return this.#verdict.kind === 'error' && isAbort(this.#verdict.error);
   }
 
   get needsPrimary(): boolean {

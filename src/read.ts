@@ -1,11 +1,11 @@
 import type { AttemptSource, ReplicaQuery } from './attempt.ts';
 import type { BoundOptions } from './bind-options.ts';
-import { findFlight, startFlight } from './coalesce.ts';
+import { findFlight, type Flight, startFlight } from './coalesce.ts';
 import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { isAbort, judge, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
 interface ReadStart<Client, T> {
@@ -87,8 +87,7 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     let shared = findFlight<Client, T>(options, queriesBefore);
     while (shared !== undefined) {
       await this.#hear('primary', shared.answer(signal));
-      // A shared query may have taken the signal of another read's request: its abort says nothing to this one.
-      const isMine = signal?.aborted === true || !this.wasAborted;
+      const isMine = signal?.aborted === true || !this.#endedWithAbortOf(shared);
       this.noteCoalesced(isMine);
       if (isMine) return;
       shared = findFlight(options, queriesBefore);
@@ -99,6 +98,12 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
         ? runQuery(query, primary, { source: 'primary', signal })
         : startFlight(query, options).answer(signal);
     await this.#hear('primary', answer);
+  }
+
+  /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
+  #endedWithAbortOf(shared: Flight<T>): boolean {
+    const ending = this.end();
+    return !ending.ok && (isAbort(ending.error) || shared.isAbortOfStarter(ending.error));
   }
 
   async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {

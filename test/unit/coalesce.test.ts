@@ -229,6 +229,41 @@ test.for(['AbortError', 'TimeoutError'])(
   },
 );
 
+test.for([{ reason: new Error('The client left.') }, { reason: 'the client left' }])(
+  "asks again when the shared query ended with $reason, for which another read's request was aborted",
+  async ({ reason }) => {
+    const { read, flights } = startService();
+    const starting = new AbortController();
+    const [starter, joiner] = [read('o1', { signal: starting.signal }), read('o1')];
+    await spill(starter);
+    await spill(joiner);
+
+    starting.abort(reason);
+    flights[0]?.reject(reason);
+    await setImmediate();
+    expect(flights).toHaveLength(2);
+    flights[1]?.resolve(ROW);
+
+    await expect(starter.answer).rejects.toBe(reason);
+    expect(await joiner.answer).toBe(ROW);
+  },
+);
+
+test('gets the error of the shared query, although the request of the read that started it was aborted', async () => {
+  const { read, flights } = startService();
+  const starting = new AbortController();
+  const [starter, joiner] = [read('o1', { signal: starting.signal }), read('o1')];
+  await spill(starter);
+  await spill(joiner);
+  const error = new Error('The primary refused.');
+
+  starting.abort('the client left');
+  flights[0]?.reject(error);
+
+  await expect(joiner.answer).rejects.toBe(error);
+  expect(flights).toHaveLength(1);
+});
+
 test('ends with its own abort, and asks nobody again, while the shared query goes on', async () => {
   const { read, flights } = startService();
   const joining = new AbortController();
