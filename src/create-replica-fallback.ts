@@ -36,8 +36,14 @@ export function createReplicaFallback<Client>(
   defaults: ReplicaFallbackOptions<Client, unknown>,
 ): ReplicaFallback<Client> {
   const bound = bindOptions(defaults);
-  const read: ReplicaFallback<Client> = (query, overrides) =>
-    overrides === undefined ? startRead(query, bound) : bindAndStart(query, overrides, bound);
+  const read: ReplicaFallback<Client> = (query, overrides) => {
+    if (overrides !== undefined) return bindAndStart(query, overrides, bound);
+    try {
+      return startRead(query, bound);
+    } catch (error) {
+      return Promise.reject(error); // of a getter that the client has
+    }
+  };
   boundOptions.set(read, bound);
   return read;
 }

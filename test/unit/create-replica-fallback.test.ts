@@ -98,6 +98,27 @@ test('rejects with what a getter of the options throws', async () => {
   await expect(createReplicaFallback(clients)(query, options)).rejects.toBe(broken);
 });
 
+const neverRun = async () => expect.unreachable('The query ran.');
+
+test('rejects with what a getter of the client throws', async () => {
+  const broken = new Error('The client is not connected yet.');
+  const primary = {
+    get isTransaction(): boolean {
+      throw broken;
+    },
+  };
+  const options = { primary, replica: { isTransaction: false } };
+
+  // A call that threw would end the test here.
+  const reads = [
+    withReplicaFallback(neverRun, options),
+    createReplicaFallback(options)(neverRun),
+    createReplicaFallback(options)(neverRun, {}),
+  ];
+
+  for (const read of reads) await expect(read).rejects.toBe(broken);
+});
+
 async function nameOf(db: { name: string }): Promise<string> {
   return db.name;
 }
