@@ -53,6 +53,17 @@ describe('a stand-in for the replica', () => {
     expect(replica.answers).toEqual(['lagging', 'caught_up']);
   });
 
+  test('catches up after a delay on the clock of a test, which starts at 0 under it', async () => {
+    stopTheClock();
+    const replica = laggingReplica(client, { tables: ['orders'], catchUpAfterMs: 100 });
+    vi.useFakeTimers(); // anew
+    vi.advanceTimersByTime(99);
+    await read(replica.db);
+    vi.advanceTimersByTime(1);
+    await read(replica.db);
+    expect(replica.answers).toEqual(['lagging', 'caught_up']);
+  });
+
   test('catches up after the attempts or the delay, whichever is first', async () => {
     stopTheClock();
     const options = { tables: ['orders'], catchUpAfterAttempts: 1, catchUpAfterMs: 100 } as const;
