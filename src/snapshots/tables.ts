@@ -5,7 +5,8 @@ import { type Generated, type Kysely, sql } from 'kysely';
  *
  * Write the snapshots of one run one after the other, each committed before the next is created, with a `created_at` that
  * does not go back: otherwise a poll may lose one. In the transaction that writes one, take a lock on the run
- * (`pg_advisory_xact_lock`), and set `created_at` to the later of `clock_timestamp()` and the run's latest.
+ * (`pg_advisory_xact_lock`), and set `created_at` to the later of `clock_timestamp()` and the run's latest, at the isolation
+ * level `read committed`: a stricter one does not see what was committed while it waited for the lock.
  */
 export interface ExecutionSnapshotTable {
   /**
