@@ -1,5 +1,6 @@
+import { assertObject } from './assert-object.ts';
 import { InvalidOptionError, kindOf } from './errors.ts';
-import { isObject } from './is-object.ts';
+import { isNonEmptyString } from './is-non-empty-string.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
 
@@ -168,10 +169,6 @@ function assert(valid: boolean, option: string, expected: string, given: unknown
   if (!valid) throw new InvalidOptionError(option, expected, given, kindOf(given));
 }
 
-function assertObject(option: string, expected: string, given: unknown): asserts given is object {
-  if (!isObject(given)) throw new InvalidOptionError(option, expected, given, kindOf(given));
-}
-
 function assertFunction(option: string, given: unknown): void {
   if (typeof given === 'function') return;
   throw new InvalidOptionError(option, 'a function', given, kindOf(given));
@@ -184,7 +181,7 @@ function assertMethods(option: string, expected: string, given: unknown, ...name
 }
 
 function assertName(option: string, given: unknown): asserts given is string {
-  assert(typeof given === 'string' && given !== '', option, 'a string that is not empty', given);
+  assert(isNonEmptyString(given), option, 'a string that is not empty', given);
 }
 
 /** Clients are objects, or functions with properties, as postgres.js has them. */

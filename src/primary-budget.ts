@@ -1,3 +1,4 @@
+import { assertObject } from './assert-object.ts';
 import { InvalidOptionError, kindOf } from './errors.ts';
 
 /** How much a {@link PrimaryBudget} lets through. */
@@ -41,9 +42,7 @@ export interface PrimaryBudget {
  * ```
  */
 export function createPrimaryBudget(options: PrimaryBudgetOptions = {}): PrimaryBudget {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError('options', 'an object', options, kindOf(options));
-  }
+  assertObject('options', 'an object', options);
   const { ratio = 0.2, minPerSecond = 10 } = options;
   assertUpTo(1, 'ratio', 'a number from 0 to 1', ratio);
   assertUpTo(Number.MAX_VALUE, 'minPerSecond', 'a finite number of at least 0', minPerSecond);

@@ -1,6 +1,7 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
 import { setDeadline } from './deadline.ts';
 import { InvalidOptionError, kindOf, ReplicaTimeoutError } from './errors.ts';
+import { isObject } from './is-object.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
 export function runQuery<Client, T>(
@@ -50,9 +51,7 @@ export function startQuery<Client, T>(
 
 /** The value, unless it is a query builder: then an async query forgot to execute what it returned. */
 export function executed<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && 'toOperationNode' in value) {
-    throw notExecutable(value);
-  }
+  if (isObject(value) && 'toOperationNode' in value) throw notExecutable(value);
   return value;
 }
 

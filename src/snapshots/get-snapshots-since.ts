@@ -1,5 +1,6 @@
 import type { AbortableQueryOptions, Kysely } from 'kysely';
 import { InvalidOptionError } from '../errors.ts';
+import { isNonEmptyString } from '../is-non-empty-string.ts';
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
 import type { CompletedWaitpoint, Snapshot, SnapshotPage } from './snapshot-page.ts';
 import {
@@ -65,7 +66,7 @@ export function checkedSnapshotsSince({
 
 /** PostgreSQL's text holds no NUL: https://www.postgresql.org/docs/current/datatype-character.html */
 function assertId(option: string, id: unknown): void {
-  if (typeof id === 'string' && id !== '' && !id.includes('\0')) return;
+  if (isNonEmptyString(id) && !id.includes('\0')) return;
   throw new InvalidOptionError(option, 'a string that is not empty, without a NUL character', id);
 }
 

@@ -5,8 +5,10 @@ import {
   returned,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { laggingReplica } from 'kysely-replica-fallback/testing';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { dummyKysely } from '../support/dummy-kysely.ts';
 
 const SECRET = 'hunter2';
 const CONNECTION_STRING = `postgres://service:${SECRET}@db.example/orders`;
@@ -62,6 +64,31 @@ test.for([
   const error: unknown = await withReplicaFallback(async () => undefined, options).catch((e) => e);
 
   expect(error).toMatchObject({ option: mistake.option, given: CONNECTION_STRING });
+  expect(printed(error)).not.toContain(SECRET);
+});
+
+test.for([
+  { what: 'createReplicaFallback(options)', option: 'options', take: createReplicaFallback },
+  { what: 'createPrimaryBudget(options)', option: 'options', take: createPrimaryBudget },
+  {
+    what: 'laggingReplica(client, options)',
+    option: 'options',
+    take: (given: never) => laggingReplica(dummyKysely(), given),
+  },
+  {
+    what: 'laggingReplica(client)',
+    option: 'client',
+    take: (given: never) => laggingReplica(given, { tables: [] }),
+  },
+])('prints nothing of a string that was given as the last one in $what', ({ option, take }) => {
+  let error: unknown;
+  try {
+    take(CONNECTION_STRING as never);
+  } catch (thrown) {
+    error = thrown;
+  }
+
+  expect(error).toMatchObject({ option, given: CONNECTION_STRING });
   expect(printed(error)).not.toContain(SECRET);
 });
 

@@ -1,4 +1,6 @@
+import { assertObject } from '../../assert-object.ts';
 import { InvalidOptionError } from '../../errors.ts';
+import { isNonEmptyString } from '../../is-non-empty-string.ts';
 
 /** What runs the servers: PostgreSQL's own binaries from npm, or Docker containers. */
 export type ReplicationRuntime = 'embedded' | 'testcontainers';
@@ -39,9 +41,7 @@ export function resolveClusterOptions(
   options: ReplicationClusterOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): ClusterSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError('options', 'an object', options);
-  }
+  assertObject('options', 'an object', options);
   const { replicas = 1, runtime, image } = options;
   if (!Number.isInteger(replicas) || replicas < 1 || replicas > 8) {
     throw new InvalidOptionError('replicas', 'an integer from 1 to 8', replicas);
@@ -68,6 +68,6 @@ function asRuntime(option: string, given: string): ReplicationRuntime | 'auto' {
 }
 
 function asImage(given: unknown): string {
-  if (typeof given === 'string' && given !== '') return given;
+  if (isNonEmptyString(given)) return given;
   throw new InvalidOptionError('image', 'a string that is not empty', given);
 }

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import { InvalidOptionError } from '../../errors.ts';
+import { assertObject } from '../../assert-object.ts';
+import { InvalidOptionError, kindOf } from '../../errors.ts';
 import type { LagEnd } from './lag.ts';
 import { resolveTable, type TableName } from './table-name.ts';
 
@@ -31,11 +32,9 @@ export function resolveLag<DB>(
   options: LaggingReplicaOptions<DB>,
 ): LagSettings {
   if (typeof Object(client).withPlugin !== 'function') {
-    throw new InvalidOptionError('client', 'a Kysely instance', client);
+    throw new InvalidOptionError('client', 'a Kysely instance', client, kindOf(client));
   }
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError('options', 'an object', options);
-  }
+  assertObject('options', 'an object', options);
   const {
     tables,
     catchUpAfterAttempts: afterAttempts = Infinity,

@@ -1,5 +1,6 @@
 import { type Kysely, sql, TableNode } from 'kysely';
 import { InvalidOptionError } from '../../errors.ts';
+import { isNonEmptyString } from '../../is-non-empty-string.ts';
 
 /** A table as the database knows it, with the schema that queries write before it, if they do. */
 export interface TableName {
@@ -13,7 +14,7 @@ export function resolveTable<DB>(
   table: keyof DB & string,
   option: string,
 ): TableName {
-  if (typeof table === 'string' && table !== '') {
+  if (isNonEmptyString(table)) {
     const [source] = client.selectFrom(table).selectAll().toOperationNode().from?.froms ?? [];
     if (source !== undefined && TableNode.is(source)) return nameOf(source);
   }
