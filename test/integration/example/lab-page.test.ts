@@ -306,47 +306,6 @@ describe("the lag lab's page", () => {
     }
   });
 
-  test('lets go of its events while it is hidden, and takes them up again', async () => {
-    const { page, lab } = await open();
-    const setHidden = (isHidden: boolean) =>
-      page.evaluate(`
-        Object.defineProperty(document, 'hidden', { configurable: true, value: ${isHidden} });
-        document.dispatchEvent(new Event('visibilitychange'));`);
-    await setHidden(true);
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
-    await setHidden(false);
-    await expect.poll(() => lab.visits, PATIENCE).toBe(1);
-  });
-
-  test('ends its visit when it is closed', async () => {
-    const { page, lab } = await open();
-    expect(lab.visits).toBe(1);
-    await page.close();
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
-  });
-
-  test('says when it is disconnected, and connects again by itself', async () => {
-    const { page, url, close } = await open();
-    await close();
-    // Silence alone would tell after five seconds.
-    await page.getByText('The connection to the service is lost.').waitFor({ timeout: 4_000 });
-    await page.getByText('Disconnected', { exact: true }).waitFor();
-    const again = await startLagLab(database.cluster, { port: Number(new URL(url).port) });
-    await page.getByText('Live', { exact: true }).waitFor();
-    expect(await page.locator('#notice').isHidden()).toBe(true);
-    expect(again.lab.visits).toBe(1);
-  });
-
-  test('waits for its turn when too many pages are open', async () => {
-    const { url, lab } = await startLagLab(database.cluster);
-    const others = Array.from({ length: 20 }, () => lab.visit());
-    const { page } = await visit(url);
-    await page.getByText('The connection to the service is lost.').waitFor();
-    others[0]?.end();
-    await page.getByText('Live', { exact: true }).waitFor();
-    expect(lab.visits).toBe(20);
-  });
-
   test('writes large counts so that they fit into their tiles', async () => {
     const { page } = await open();
     const written = await page.evaluate(`(async () => {

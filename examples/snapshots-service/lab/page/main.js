@@ -1,12 +1,14 @@
 /** @import { LabState } from '../lab-state.ts' */
+import { showConnection } from './connection.js';
 import { showControls } from './controls.js';
-import { byId, setText, showText } from './dom.js';
+import { byId, setText } from './dom.js';
 import { showLegend } from './legend.js';
+import { watchPresence } from './presence.js';
 import { Recent } from './recent.js';
 import { showScenes } from './scene-list.js';
 import { createSelection } from './selection.js';
 import { showStory } from './story.js';
-import { listenToServer } from './stream.js';
+import { createStream } from './stream.js';
 import { showTiles } from './tiles.js';
 import { showTimeline } from './timeline.js';
 
@@ -46,23 +48,8 @@ const onState = (newState) => {
 const paintControls = showControls((newState) => onState(newState));
 const paintScenes = showScenes((newState) => onState(newState), announce);
 
-const connection = byId('connection', HTMLElement);
-const connectionText = byId('connection-text', HTMLElement);
-const notice = byId('notice', HTMLElement);
-/** @param {boolean} isLive */
-const showConnection = (isLive) => {
-  const was = connection.dataset['state'];
-  connection.dataset['state'] = isLive ? 'live' : 'lost';
-  setText(connectionText, isLive ? 'Live' : 'Disconnected');
-  showText(
-    notice,
-    isLive ? null : 'The connection to the service is lost. Trying again every second…',
-  );
-  if (was === 'live' && !isLive) announce('Disconnected. Trying again.');
-  if (was === 'lost' && isLive) announce('Connected again.');
-};
-
-listenToServer({
+const paintConnection = showConnection(announce, () => look());
+const stream = createStream({
   onState,
   onNews(news, isHistory) {
     if (isHistory) {
@@ -71,12 +58,19 @@ listenToServer({
     }
     recent.add(news);
     drawTiles();
-    showConnection(true);
+    paintConnection('live');
   },
   onLost() {
     recent.stop();
-    showConnection(false);
+    paintConnection('lost');
   },
+});
+// A browser opens six connections to a host: tabs that nobody looks at would take all of them, and keep the lab at work.
+const look = watchPresence((presence) => {
+  if (presence === 'here') return stream.open();
+  stream.close();
+  recent.stop();
+  if (presence === 'idle') paintConnection('paused');
 });
 
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');

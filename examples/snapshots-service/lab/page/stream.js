@@ -13,24 +13,28 @@ const SILENCE_MS = 5_000;
 const RETRY_MS = 1_000;
 
 /**
- * Hears what the server tells, for as long as the page is shown. An `EventSource` connects again by itself, but gives
- * up when the server refuses, and does not notice a connection that has died quietly.
+ * Hears what the server tells, while it is open. An `EventSource` connects again by itself, but gives up when the
+ * server refuses, and does not notice a connection that has died quietly.
  *
  * @param {StreamListener} listener
  */
-export function listenToServer({ onState, onNews, onLost }) {
+export function createStream({ onState, onNews, onLost }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let silence;
   /** @type {EventSource | undefined} */
   let current;
-  const connect = () => {
+  const close = () => {
+    current?.close();
+    clearTimeout(silence);
+  };
+  const open = () => {
+    close();
     const source = new EventSource('/lab/events');
     current = source;
     const again = () => {
-      source.close();
-      clearTimeout(silence);
+      close();
       onLost();
-      silence = setTimeout(connect, RETRY_MS);
+      silence = setTimeout(open, RETRY_MS);
     };
     const alive = () => {
       clearTimeout(silence);
@@ -49,11 +53,5 @@ export function listenToServer({ onState, onNews, onLost }) {
     });
     alive();
   };
-  // A browser opens six connections to a host: tabs that nobody looks at would take all of them.
-  document.addEventListener('visibilitychange', () => {
-    current?.close();
-    clearTimeout(silence);
-    if (!document.hidden) connect();
-  });
-  if (!document.hidden) connect();
+  return { open, close };
 }

@@ -1,0 +1,49 @@
+import { byId, setText } from './dom.js';
+
+/** What the page says of its connection to the server. */
+const STATES = {
+  live: { name: 'Live', notice: '', announcement: 'Connected again.' },
+  lost: {
+    name: 'Disconnected',
+    notice: 'The connection to the service is lost. Trying again every second…',
+    announcement: 'Disconnected. Trying again.',
+  },
+  paused: {
+    name: 'Paused',
+    notice: 'Paused, and the lab rests: nobody has touched this page for ten minutes.',
+    announcement: 'Paused. Resume is a button.',
+  },
+};
+
+/**
+ * Shows how the connection is. Without one, nothing can be played or set.
+ *
+ * @param {(text: string) => void} announce
+ * @param {() => void} onResume
+ * @returns {(state: keyof typeof STATES) => void}
+ */
+export function showConnection(announce, onResume) {
+  const pill = byId('connection', HTMLElement);
+  const notice = byId('notice', HTMLElement);
+  const resume = byId('resume', HTMLButtonElement);
+  const desk = byId('desk', HTMLElement);
+  /** @type {HTMLElement | null} */
+  let focused = null;
+  resume.addEventListener('click', onResume);
+
+  return (state) => {
+    const was = pill.dataset['state'];
+    if (state === was) return;
+    const { name, notice: text, announcement } = STATES[state];
+    pill.dataset['state'] = state;
+    setText(byId('connection-text', HTMLElement), name);
+    setText(byId('notice-text', HTMLElement), text);
+    notice.hidden = state === 'live';
+    resume.hidden = state !== 'paused';
+    // What is inert loses the focus, which is to be where it was.
+    if (state !== 'live') focused = desk.querySelector(':focus');
+    desk.inert = state !== 'live';
+    if (state === 'live') focused?.focus();
+    if (was !== 'connecting') announce(announcement);
+  };
+}

@@ -1,0 +1,128 @@
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { browserObstacle, visit } from '../../support/browser.ts';
+import { startLagLab } from '../../support/lag-lab.ts';
+import {
+  type ReplicatedDatabase,
+  startReplicatedDatabase,
+} from '../../support/replicated-database.ts';
+
+const PATIENCE = { timeout: 15_000 };
+
+describe.skipIf(browserObstacle !== undefined)("the connection of the lag lab's page", () => {
+  let database: ReplicatedDatabase<SnapshotTables>;
+
+  beforeAll(async () => {
+    database = await startReplicatedDatabase(createSnapshotTables);
+  });
+  afterAll(() => database?.end());
+
+  const open = async () => {
+    const running = await startLagLab(database.cluster);
+    const visited = await visit(running.url);
+    await live(visited.page);
+    return { ...running, ...visited };
+  };
+
+  test('ends its visit when the page is closed', async () => {
+    const { page, lab } = await open();
+    expect(lab.visits).toBe(1);
+    await page.close();
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+  });
+
+  test('rests while the page is hidden', async () => {
+    const { page, lab } = await open();
+    await setHidden(page, true);
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await setHidden(page, false);
+    await expect.poll(() => lab.visits, PATIENCE).toBe(1);
+  });
+
+  test('leaves the browser enough connections for a seventh tab', async () => {
+    const { page, lab, url } = await open();
+    for (let others = 0; others < 6; others += 1) {
+      const tab = await page.context().newPage();
+      await tab.goto(url);
+      await live(tab);
+      await setHidden(tab, true);
+    }
+    await page.locator('#runners').press('Home');
+    await expect.poll(() => lab.state().settings, PATIENCE).toMatchObject({ runners: 0 });
+  });
+
+  test('pauses when nobody has touched the page for ten minutes, until somebody resumes', async () => {
+    const { page, lab } = await open();
+    await page.clock.install();
+    await page.reload();
+    await live(page);
+    await page.clock.fastForward('09:00');
+    await page.keyboard.press('Shift');
+    await page.clock.fastForward('09:00');
+    await live(page);
+    await page.clock.fastForward('01:00');
+    await page.getByText('nobody has touched this page for ten minutes').waitFor();
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    expect(await canBeSet(page)).toBe(false);
+
+    await page.getByRole('button', { name: 'Resume' }).press('Enter');
+    await live(page);
+    expect(lab.visits).toBe(1);
+    expect(await canBeSet(page)).toBe(true);
+    expect(await page.locator('#notice').isHidden()).toBe(true);
+  });
+
+  test('says when it is lost, lets nobody set anything, and comes back by itself', async () => {
+    const { page, url, close } = await open();
+    expect(await canBeSet(page)).toBe(true);
+    await page.locator('#runners').focus();
+    await close();
+    // Silence alone would tell after five seconds.
+    await page.getByText('The connection to the service is lost.').waitFor({ timeout: 4_000 });
+    await page.getByText('Disconnected', { exact: true }).waitFor();
+    expect(await canBeSet(page)).toBe(false);
+    const again = await startLagLab(database.cluster, { port: Number(new URL(url).port) });
+    await live(page);
+    expect(await page.locator('#notice').isHidden()).toBe(true);
+    expect(await focusedId(page)).toBe('runners');
+    expect(again.lab.visits).toBe(1);
+  });
+
+  test('waits for its turn when too many pages are open', async () => {
+    const { url, lab } = await startLagLab(database.cluster);
+    const others = Array.from({ length: 20 }, () => lab.visit());
+    const { page } = await visit(url);
+    await page.getByText('The connection to the service is lost.').waitFor();
+    others[0]?.end();
+    await live(page);
+    expect(lab.visits).toBe(20);
+  });
+});
+
+/** Resolves when the page shows what happens. */
+function live(page: Page): Promise<void> {
+  return page.getByText('Live', { exact: true }).waitFor();
+}
+
+function setHidden(page: Page, isHidden: boolean): Promise<unknown> {
+  return page.evaluate(`
+    Object.defineProperty(document, 'hidden', { configurable: true, value: ${isHidden} });
+    document.dispatchEvent(new Event('visibilitychange'));`);
+}
+
+/** Whether a control takes the focus, and a scene too. */
+async function canBeSet(page: Page): Promise<boolean> {
+  const before = await focusedId(page);
+  const canFocus = async (id: string) => {
+    await page.locator(`#${id}`).focus();
+    return (await focusedId(page)) === id;
+  };
+  const can = (await canFocus('runners')) && (await canFocus('scene-bogus-ids'));
+  if (before !== '') await page.locator(`#${before}`).focus();
+  return can;
+}
+
+function focusedId(page: Page): Promise<string> {
+  return page.evaluate<string>('document.activeElement.id');
+}
