@@ -32,12 +32,20 @@ describe.skipIf(browserObstacle !== undefined)("the connection of the lag lab's 
     await expect.poll(() => lab.visits, PATIENCE).toBe(0);
   });
 
-  test('rests while the page is hidden', async () => {
+  test('rests while the page is hidden, and then tells the same story', async () => {
     const { page, lab } = await open();
+    await page.getByText(/The replica had the row/).waitFor();
+    await page.locator('#previous').press('Enter');
+    const story = await page.locator('#ladder').textContent();
     await setHidden(page, true);
     await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    const age = page.locator('#story-which');
+    const before = await age.textContent();
     await setHidden(page, false);
-    await expect.poll(() => lab.visits, PATIENCE).toBe(1);
+    await expect.poll(() => age.textContent(), PATIENCE).not.toBe(before);
+    expect(lab.visits).toBe(1);
+    expect(await page.locator('#ladder').textContent()).toBe(story);
+    expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
   });
 
   test('leaves the browser enough connections for a seventh tab', async () => {
@@ -87,6 +95,30 @@ describe.skipIf(browserObstacle !== undefined)("the connection of the lag lab's 
     expect(await page.locator('#notice').isHidden()).toBe(true);
     expect(await focusedId(page)).toBe('runners');
     expect(again.lab.visits).toBe(1);
+  });
+
+  test('forgets, with the server, its polls and that it did not answer', async () => {
+    const { page, url, close } = await open();
+    await page.getByText(/The replica had the row/).waitFor();
+    await page.locator('#previous').press('Enter');
+    await page.route('**/lab/settings', (route) => route.abort());
+    await page.locator('#runners').press('Home');
+    await page.getByText('The server does not answer.').waitFor();
+
+    await close();
+    await startLagLab(database.cluster, { port: Number(new URL(url).port), open: false });
+    await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
+    await live(page);
+    expect(await page.locator('#controls-error').isHidden()).toBe(true);
+    expect(await page.locator('#story-line').textContent()).toBe('No poll yet.');
+    expect(await page.locator('#story-which').textContent()).toBe('');
+    expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
+      'replica',
+      'wait',
+      'replica_retry',
+      'primary',
+    ]);
+    expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('true');
   });
 
   test('waits for its turn when too many pages are open', async () => {

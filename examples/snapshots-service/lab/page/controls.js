@@ -39,7 +39,6 @@ export function showControls(onState) {
       waiting = {};
       try {
         onState(await send('PATCH', '/lab/settings', underWay));
-        showText(error, null);
       } catch (problem) {
         showText(error, problem instanceof Error ? problem.message : String(problem));
       }
@@ -100,7 +99,11 @@ export function showControls(onState) {
     showText(byId('standby-reason', HTMLElement), standby);
     showText(byId('traffic-reason', HTMLElement), traffic === standby ? null : traffic);
   };
-  return show;
+  return (state) => {
+    // The server answers, whatever it did before.
+    showText(error, null);
+    show(state);
+  };
 }
 
 /**

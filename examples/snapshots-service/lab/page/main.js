@@ -34,8 +34,7 @@ const drawTimeline = showTimeline(recent, {
 });
 const draw = () => {
   drawTimeline();
-  const poll = selection.current();
-  if (poll !== undefined) tellStory(poll, recent.now);
+  tellStory(selection.current(), recent.now);
 };
 
 /** @param {LabState} newState */
@@ -52,11 +51,9 @@ const paintConnection = showConnection(announce, () => look());
 const stream = createStream({
   onState,
   onNews(news, isHistory) {
-    if (isHistory) {
-      recent.clear();
-      selection.clear();
-    }
+    if (isHistory) recent.clear();
     recent.add(news);
+    if (isHistory) selection.checkAgain();
     drawTiles();
     paintConnection('live');
   },

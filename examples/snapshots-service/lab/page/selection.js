@@ -80,8 +80,10 @@ export function createSelection(recent, onChange) {
       }
       return poll;
     },
-    /** Forgets the poll, when the server that numbered it is another one. */
-    clear() {
+    /** Forgets the poll, unless the server still tells of it: another server numbers others. */
+    checkAgain() {
+      const found = recent.polls.find(({ id, at }) => id === poll?.id && at === poll.at);
+      if (found !== undefined) return;
       poll = undefined;
       setFollowing(true);
     },

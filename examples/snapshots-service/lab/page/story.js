@@ -25,10 +25,24 @@ export function showStory() {
     return { item, bar, says, time };
   });
 
+  const tellNothing = () => {
+    shownId = undefined;
+    setText(which, '');
+    line.replaceChildren('No poll yet.');
+    for (const { item, says, time } of rungs) {
+      item.dataset['answer'] = 'none';
+      says.textContent = time.textContent = '';
+    }
+  };
+
   /** @type {number | undefined} */
   let shownId;
-  /** @param {LabPoll} poll @param {number} now */
+  /** @param {LabPoll | undefined} poll @param {number} now */
   return (poll, now) => {
+    if (poll === undefined) {
+      if (shownId !== undefined) tellNothing();
+      return;
+    }
     const kind = kindOf(poll);
     const ago = Math.max(0, (now - poll.at) / 1000).toFixed(1);
     setText(which, `#${poll.id}, ${ago} s ago`);
