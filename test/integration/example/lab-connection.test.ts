@@ -60,6 +60,14 @@ describe.skipIf(browserObstacle !== undefined)("the connection of the lag lab's 
     await expect.poll(() => lab.state().settings, PATIENCE).toMatchObject({ runners: 0 });
   });
 
+  test('says when what was asked for is not answered in time', async () => {
+    const { page } = await open();
+    await page.route('**/lab/settings', () => {});
+    await page.locator('#runners').press('Home');
+    await page.getByText('The server has not answered for 10 seconds.').waitFor(PATIENCE);
+    expect(await page.locator('#runners-value').textContent()).toBe('4');
+  });
+
   test('pauses when nobody has touched the page for ten minutes, until somebody resumes', async () => {
     const { page, lab } = await open();
     await page.clock.install();
