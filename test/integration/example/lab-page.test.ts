@@ -292,19 +292,30 @@ describe("the lag lab's page", () => {
     await expect.poll(() => page.locator('#runners').isEnabled(), PATIENCE).toBe(true);
   });
 
-  test('turns a tile red when reads fail', async () => {
-    const { page, lab } = await open();
-    const [standby] = database.cluster.replicas;
-    await lab.change({ fallback: false });
-    await standby.stop();
-    try {
-      const failed = page.locator('#tiles div', { hasText: 'Lies, errors' }).locator('.value');
-      await expect.poll(() => failed.textContent(), PATIENCE).toMatch(/^[1-9]/);
-      expect(await failed.getAttribute('class')).toContain('bad');
-    } finally {
-      await standby.start();
-    }
-  });
+  test.for(['fail', 'are told lies'] as const)(
+    'turns a tile red, and tells no latency, when all reads %s',
+    async (how) => {
+      const [standby] = database.cluster.replicas;
+      const { lab, url } = await startLagLab(database.cluster);
+      await lab.change({ fallback: false, lagMs: how === 'fail' ? 0 : 5000 });
+      if (how === 'fail') await standby.stop();
+      try {
+        const { page } = await visit(url);
+        const tile = (name: string) => page.locator('#tiles div', { hasText: name });
+        const bad = tile('Lies, errors').locator('.value');
+        await expect.poll(() => bad.textContent(), PATIENCE).toMatch(/^[1-9]/);
+        expect(await bad.getAttribute('class')).toContain('bad');
+        expect(await tile('Replica served').locator('.value').textContent()).toBe('0 %');
+        expect(await tile('p50').allInnerTexts()).toEqual([
+          expect.stringMatching(/–\s+of 0 right/),
+        ]);
+        expect(await tile('p99').locator('.value').textContent()).toBe('–');
+      } finally {
+        await standby.start();
+        await lab.change({ lagMs: 0 });
+      }
+    },
+  );
 
   test('writes large counts so that they fit into their tiles', async () => {
     const { page } = await open();

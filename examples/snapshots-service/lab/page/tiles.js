@@ -1,3 +1,4 @@
+/** @import { LabPoll } from '../lab-poll.ts' */
 /** @import { Recent } from './recent.js' */
 import { byId, make, setText } from './dom.js';
 import { formatCount, formatMs, formatShare } from './format.js';
@@ -24,7 +25,7 @@ export function showTiles(recent) {
   const share = tile('replica', 'Replica served');
   const retries = tile('replica_retry', 'Saved by retry');
   const spills = tile('primary', 'Spills');
-  const lies = tile('lie', 'Lies, errors');
+  const bad = tile('lie', 'Lies, errors');
   const load = tile(null, 'Primary queries');
   const p50 = tile(null, 'p50');
   const p99 = tile(null, 'p99');
@@ -36,31 +37,41 @@ export function showTiles(recent) {
     const hits = count(({ outcome }) => outcome === 'replica');
     const retried = count(({ outcome }) => outcome === 'replica_retry');
     const spilled = count((poll) => hasSpilled(poll));
-    const lied = count((poll) => ['lie', 'error'].includes(kindOf(poll)));
+    const badPolls = count(isBad);
     const recently = polls.filter(({ at }) => at > now - RATE_MS);
     const seconds = RATE_MS / 1000;
-    const answered = polls.filter(({ outcome }) => outcome !== 'error');
-    const latencies = answered.map(({ durationMs }) => durationMs).toSorted((a, b) => a - b);
+    // What is quick but wrong is not quick.
+    const right = polls.filter((poll) => !isBad(poll));
+    const latencies = right.map(({ durationMs }) => durationMs).toSorted((a, b) => a - b);
 
     setText(share.value, formatShare((hits + retried) / polls.length));
     setText(retries.value, formatCount(retried));
     setText(spills.value, formatCount(spilled));
-    setText(lies.value, formatCount(lied));
+    setText(bad.value, formatCount(badPolls));
     setText(load.value, `${(recently.filter(hasSpilled).length / seconds).toFixed(1)} /s`);
     setText(p50.value, formatMs(percentile(latencies, 50)));
     setText(p99.value, formatMs(percentile(latencies, 99)));
 
     setText(load.note, `of ${(recently.length / seconds).toFixed(1)} polls/s`);
-    setText(p50.note, `of ${formatCount(answered.length)} answers`);
+    setText(p50.note, `of ${formatCount(right.length)} right`);
     setText(p99.note, 'last minute');
     if (totals === undefined) return;
     const all = (totals.replica + totals.replica_retry) / totals.polls;
     setText(share.note, `${formatShare(all)} of ${formatCount(totals.polls)}`);
     setText(retries.note, `${formatCount(totals.replica_retry)} in all`);
     setText(spills.note, `${formatCount(totals.spills)} in all`);
-    setText(lies.note, `${formatCount(totals.lies + totals.error)} in all`);
-    lies.value.classList.toggle('bad', lied > 0);
+    setText(bad.note, `${formatCount(totals.lies + totals.error)} in all`);
+    bad.value.classList.toggle('bad', badPolls > 0);
   };
+}
+
+/**
+ * Whether its caller got an error, or was told what is not true.
+ *
+ * @param {LabPoll} poll
+ */
+function isBad(poll) {
+  return ['lie', 'error'].includes(kindOf(poll));
 }
 
 /** @param {{ attempts: readonly { source: string }[] }} poll */
