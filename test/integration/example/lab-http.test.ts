@@ -129,7 +129,9 @@ describe('the lag lab', () => {
     const { set, get, port } = await start();
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`]) {
       const own = { Host: host, Origin: `http://${host}`, 'Sec-Fetch-Site': 'same-origin' };
-      expect((await set({ runners: 3 }, { ...JSON_TYPE, ...own })).status).toBe(200);
+      const answer = await set({ runners: 3 }, { ...JSON_TYPE, ...own });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
       expect(
         (
           await get('/', {

@@ -277,7 +277,9 @@ describe("the example's service", () => {
           { Origin: 'https://evil.example' },
           { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' },
         ]) {
-          expect((await ask(route, headers)).status).toBe(403);
+          const answer = await ask(route, headers);
+          expect(answer.status).toBe(403);
+          expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
         }
       }
       await database.catchUp();
