@@ -1,6 +1,7 @@
 import { assertObject } from './assert-object.ts';
 import { InvalidOptionError, kindOf } from './errors.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
+import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
 

@@ -1,0 +1,27 @@
+import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { afterAll } from 'vitest';
+import { type Connection, connect } from './connect.ts';
+import { createOrders, type OrdersDatabase } from './orders.ts';
+import { startVersionWriters, type VersionWriters } from './version-writers.ts';
+
+/** Orders that are updated all the time on a primary with two standbys. */
+export interface ChangingOrders {
+  readonly cluster: ReplicationCluster;
+  readonly primary: Connection<OrdersDatabase>;
+  readonly writers: VersionWriters;
+}
+
+/** Until all tests of the file have ended. */
+export async function changingOrders(): Promise<ChangingOrders> {
+  const cluster = await startReplicationCluster({ replicas: 2 });
+  const primary = connect<OrdersDatabase>(cluster.primary.connectionString);
+  await createOrders(primary.db);
+  const writers = await startVersionWriters(primary.db);
+  await Promise.all(cluster.replicas.map((replica) => replica.waitForReplay()));
+  afterAll(async () => {
+    await writers.stop();
+    await primary.end();
+    await cluster.stop();
+  });
+  return { cluster, primary, writers };
+}
