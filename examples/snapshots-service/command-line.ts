@@ -25,10 +25,15 @@ Environment:
   RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED
                          true, false, 1 or 0: whether reads may ask the standby.
                          Default is true.
+  RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_CATCH_UP
+                         true, false, 1 or 0: whether a read that misses waits
+                         just until the standby has caught up, or for a random
+                         time. Default is true.
   RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS
   RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MAX_MS
                          How long to wait before the standby is asked once more.
-                         Default is 50 and 200; a maximum of 0 skips it.
+                         Default is 50 and 200; a maximum of 0 skips it. With
+                         catch-up, only the maximum matters.
   DATABASE_URL, REPLICA_DATABASE_URL
                          A primary and its standby to use instead. Three tables
                          are created there, and stay; the lag is left alone, by

@@ -1,6 +1,10 @@
 import { afterEach } from 'vitest';
 import type { App } from '../../examples/snapshots-service/service/app.ts';
-import type { Config, DatabaseUrls } from '../../examples/snapshots-service/service/config.ts';
+import {
+  type Config,
+  type DatabaseUrls,
+  readConfig,
+} from '../../examples/snapshots-service/service/config.ts';
 import {
   type Databases,
   openDatabases,
@@ -32,10 +36,12 @@ export interface ExampleService {
 }
 
 export interface ExampleServiceOptions {
-  readonly settings?: Partial<Pick<Config, 'enabled' | 'retryMs'>>;
+  readonly settings?: Partial<Pick<Config, 'enabled' | 'retryMs' | 'catchUp'>>;
   /** Makes the app. Default is `createService`. */
   readonly create?: (databases: Databases, log: Log) => App;
 }
+
+const DEFAULTS = readConfig({});
 
 const closings: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -53,8 +59,7 @@ export async function startExampleService(
   });
   const databases = openDatabases(urls, log);
   const app =
-    create?.(databases, log) ??
-    createService(databases, { enabled: true, retryMs: { min: 50, max: 200 }, ...settings }, log);
+    create?.(databases, log) ?? createService(databases, { ...DEFAULTS, ...settings }, log);
   const server = await listen(app, 0);
   closings.push(async () => {
     await server.close();

@@ -54,7 +54,7 @@ export async function startLagLab(
     log,
     pace,
   });
-  const app = createService(databases, { enabled: true, retryMs }, log);
+  const app = createService(databases, { enabled: true, catchUp: true, retryMs }, log);
   app.route('/', createLabRoutes(lab));
   const server = await listen(app, port);
   if (open) lab.open();

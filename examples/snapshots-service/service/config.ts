@@ -10,9 +10,15 @@ export interface DatabaseUrls {
 }
 
 const ENABLED = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED';
+const CATCH_UP = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_CATCH_UP';
 const RETRY_MIN = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS';
 const RETRY_MAX = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MAX_MS';
 
+const flag = z.stringbool({
+  truthy: ['true', '1'],
+  falsy: ['false', '0'],
+  error: 'true, false, 1 or 0',
+});
 const milliseconds = integerText(0, 60_000);
 const database = z.url({
   protocol: /^postgres(ql)?$/,
@@ -20,9 +26,8 @@ const database = z.url({
 });
 
 const Variables = z.object({
-  [ENABLED]: z
-    .stringbool({ truthy: ['true', '1'], falsy: ['false', '0'], error: 'true, false, 1 or 0' })
-    .default(true),
+  [ENABLED]: flag.default(true),
+  [CATCH_UP]: flag.default(true),
   [RETRY_MIN]: milliseconds.optional(),
   [RETRY_MAX]: milliseconds.default(200),
   PORT: integerText(0, 65_535).optional(),
@@ -54,6 +59,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>) {
   }
   return {
     enabled: data[ENABLED],
+    catchUp: data[CATCH_UP],
     retryMs: retryMsOf(data),
     port: data.PORT,
     databases: databasesOf(data),

@@ -1,5 +1,5 @@
 import { createPrimaryBudget } from 'kysely-replica-fallback';
-import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+import { replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { createSnapshotsSince, SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
 import { type App, createApp } from './app.ts';
 import { ClientGoneError } from './client-gone.ts';
@@ -12,12 +12,13 @@ import { createMetrics } from './metrics.ts';
 const MISS_COUNTER = 'run_engine.snapshots_since.replica_miss';
 
 /**
- * The service: reads go to the replica first, and to the primary when the replica cannot know yet, or cannot answer. A
- * budget keeps most of the load away from the primary when the replica is gone for longer.
+ * The service: reads go to the replica first, and to the primary when the replica cannot know yet, or cannot answer. With
+ * `catchUp`, a read that misses waits just until the replica has what the primary had. A budget keeps most of the load away
+ * from the primary when the replica is gone for longer.
  */
 export function createService(
   { primary, replica }: Databases,
-  { enabled, retryMs }: Pick<Config, 'enabled' | 'retryMs'>,
+  { enabled, retryMs, catchUp }: Pick<Config, 'enabled' | 'retryMs' | 'catchUp'>,
   log: Log,
 ): App {
   const metrics = createMetrics();
@@ -26,6 +27,7 @@ export function createService(
     replica,
     enabled,
     retryMs,
+    catchUp: catchUp ? walCatchUp() : undefined,
     isUnavailable: replicaUnavailable,
     primaryBudget: createPrimaryBudget(),
     meter: metrics.meter,

@@ -3,6 +3,7 @@ import { readConfig } from '../../../examples/snapshots-service/service/config.t
 import { startExample } from '../../support/example-process.ts';
 
 const ENABLED = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_ENABLED';
+const CATCH_UP = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_CATCH_UP';
 const MIN = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MIN_MS';
 const MAX = 'RUN_ENGINE_SNAPSHOTS_SINCE_REPLICA_RETRY_MAX_MS';
 const SECRET = 'postgres://me:secret@127.0.0.1:1/app';
@@ -11,13 +12,15 @@ describe("the example's configuration", () => {
   test('has defaults, also for variables that are set to nothing', () => {
     const defaults = {
       enabled: true,
+      catchUp: true,
       retryMs: { min: 50, max: 200 },
       port: undefined,
       databases: undefined,
       logLevel: 'error',
     };
     expect(readConfig({})).toEqual(defaults);
-    const names = [ENABLED, MIN, MAX, 'PORT', 'DATABASE_URL', 'REPLICA_DATABASE_URL', 'LOG_LEVEL'];
+    const others = ['PORT', 'DATABASE_URL', 'REPLICA_DATABASE_URL', 'LOG_LEVEL'];
+    const names = [ENABLED, CATCH_UP, MIN, MAX, ...others];
     expect(readConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(defaults);
   });
 
@@ -27,8 +30,9 @@ describe("the example's configuration", () => {
     ['TRUE', true],
     ['false', false],
     ['0', false],
-  ] as const)('takes %s for a switch that is %s', ([value, enabled]) => {
-    expect(readConfig({ [ENABLED]: value }).enabled).toBe(enabled);
+  ] as const)('takes %s for a switch that is %s', ([value, isOn]) => {
+    expect(readConfig({ [ENABLED]: value })).toMatchObject({ enabled: isOn, catchUp: true });
+    expect(readConfig({ [CATCH_UP]: value })).toMatchObject({ enabled: true, catchUp: isOn });
   });
 
   test.for([
@@ -66,6 +70,7 @@ describe("the example's configuration", () => {
 
   test.for<[Record<string, string>, string]>([
     [{ [ENABLED]: 'yes' }, `Expected \`${ENABLED}\` to be true, false, 1 or 0, got "yes".`],
+    [{ [CATCH_UP]: 'on' }, `Expected \`${CATCH_UP}\` to be true, false, 1 or 0, got "on".`],
     [{ [MIN]: '-1' }, `Expected \`${MIN}\` to be ${number}, got "-1".`],
     [{ [MIN]: '1.5' }, `Expected \`${MIN}\` to be ${number}, got "1.5".`],
     [{ [MAX]: '60001' }, `Expected \`${MAX}\` to be ${number}, got "60001".`],
@@ -130,7 +135,8 @@ describe('the example as a process', () => {
   test('explains its options and variables', async () => {
     const example = startExample('snapshots-service/main.ts', { args: ['--help'] });
     expect(await example.ended).toBe(0);
-    const named = ['--once', '--help', ENABLED, MIN, MAX, 'PORT', 'DATABASE_URL', 'LOG_LEVEL'];
+    const variables = [ENABLED, CATCH_UP, MIN, MAX, 'PORT', 'DATABASE_URL', 'LOG_LEVEL'];
+    const named = ['--once', '--help', ...variables];
     expect(named.filter((name) => !example.output.stdout.includes(name))).toEqual([]);
   });
 });

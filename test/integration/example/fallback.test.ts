@@ -14,7 +14,14 @@ import {
 
 const NOT_AT_ALL = { min: 0, max: 0 };
 const AN_INSTANT = { min: 0, max: 1 };
+const UP_TO_A_SECOND = { min: 0, max: 1_000 };
 const A_MINUTE = { min: 60_000, max: 60_000 };
+
+/** How a read that misses may wait: until the replica has caught up, or for a random time. */
+const WAITS = [
+  ['informed', { catchUp: true, retryMs: UP_TO_A_SECOND, attempts: 2 }],
+  ['blind', { catchUp: false, retryMs: AN_INSTANT, attempts: 3 }],
+] as const;
 
 describe("a poll of the example's service", () => {
   let database: ReplicatedDatabase<SnapshotTables>;
@@ -34,7 +41,7 @@ describe("a poll of the example's service", () => {
   const hasAskedReplica = async () => {
     const query = sql`
       select from pg_stat_activity
-      where application_name = 'snapshots-service' and query like 'with %'`;
+      where application_name = 'snapshots-service' and query ~ '^with |pg_last_wal_replay_lsn'`;
     return (await query.execute(database.replica.db)).rows.length > 0;
   };
   const missCounter = /^run_engine_snapshots_since_replica_miss_total\{(.*)\} (\d+)$/m;
@@ -53,10 +60,11 @@ describe("a poll of the example's service", () => {
     expect(metrics.text).not.toMatch(missCounter);
   });
 
-  test('is served by the replica after a wait when that lags a little, and counts a miss', async () => {
-    const service = await startExampleService(urls, {
-      settings: { retryMs: { min: 1_000, max: 1_000 } },
-    });
+  test.for([
+    ['an informed', { catchUp: true, retryMs: A_MINUTE }],
+    ['a blind', { catchUp: false, retryMs: { min: 1_000, max: 1_000 } }],
+  ] as const)('is served by the replica after %s wait, and counts a miss', async ([, settings]) => {
+    const service = await startExampleService(urls, { settings });
     await database.cluster.replicas[0].setApplyDelay(500);
     const answer = await service.since(await service.createRun());
 
@@ -71,16 +79,32 @@ describe("a poll of the example's service", () => {
     expect(count).toBe('1');
   });
 
-  test('is served by the primary when the lag outlasts the wait, counts a miss and warns', async () => {
-    const service = await startExampleService(urls, { settings: { retryMs: AN_INSTANT } });
-    await database.holdBack();
-    const answer = await service.since(await service.createRun());
+  test.for(WAITS)(
+    'is served by the primary when the lag outlasts the %s wait, counts a miss and warns',
+    async ([, { attempts, ...settings }]) => {
+      const service = await startExampleService(urls, { settings });
+      await database.holdBack();
+      const answer = await service.since(await service.createRun());
 
-    expect(answer.status).toBe(200);
-    expect(outcomeOf(answer)).toBe('primary');
-    expect(service.log).toMatchObject([{ level: 'warn', outcome: 'primary', attempts: 3 }]);
-    const [, labels] = missCounter.exec((await service.request('/metrics')).text) ?? [];
-    expect(labels).toContain('outcome="primary"');
+      expect(answer.status).toBe(200);
+      expect(outcomeOf(answer)).toBe('primary');
+      expect(service.log).toMatchObject([{ level: 'warn', outcome: 'primary', attempts }]);
+      const [, labels] = missCounter.exec((await service.request('/metrics')).text) ?? [];
+      expect(labels).toContain('outcome="primary"');
+    },
+  );
+
+  test('waits for a standby that cannot catch up in time once, and after that not at all', async () => {
+    const service = await startExampleService(urls, {
+      settings: { retryMs: UP_TO_A_SECOND },
+    });
+    await database.holdBack();
+    const { runId } = await service.createRun();
+    for (let polls = 0; polls < 5; polls += 1) {
+      expect(outcomeOf(await service.since(await service.append(runId)))).toBe('primary');
+    }
+    const ends = ['late', 'hopeless', 'hopeless', 'hopeless', 'hopeless'];
+    expect(service.log).toMatchObject(ends.map((end) => ({ recovery: { catchUp: { end } } })));
   });
 
   test('goes from the replica straight to the primary when the longest wait is 0', async () => {
@@ -113,13 +137,20 @@ describe("a poll of the example's service", () => {
     expect((await service.since(fresh)).status).toBe(404);
   });
 
-  test('counts no miss for a snapshot that is nowhere', async () => {
-    const service = await startExampleService(urls, { settings: { retryMs: AN_INSTANT } });
-    expect((await service.since({ runId: uuidV7(), snapshotId: uuidV7() })).status).toBe(404);
-    const { text } = await service.request('/metrics');
-    expect(text).toMatch(/^replica_fallback_reads_total\{outcome="not_found",.*\} 1$/m);
-    expect(text).not.toMatch(missCounter);
-  });
+  test.for([
+    ['the replica', { catchUp: true, retryMs: A_MINUTE }, 'replica_retry'],
+    ['the primary', { catchUp: false, retryMs: AN_INSTANT }, 'primary'],
+  ] as const)(
+    'about a snapshot that is nowhere ends with the word of %s, and counts no miss',
+    async ([, settings, failedDuring]) => {
+      const service = await startExampleService(urls, { settings });
+      expect((await service.since({ runId: uuidV7(), snapshotId: uuidV7() })).status).toBe(404);
+      expect(service.log).toMatchObject([{ level: 'info', failedDuring }]);
+      const { text } = await service.request('/metrics');
+      expect(text).toMatch(/^replica_fallback_reads_total\{outcome="not_found",.*\} 1$/m);
+      expect(text).not.toMatch(missCounter);
+    },
+  );
 
   test('and the append before it are no error when the client hangs up half-way', async () => {
     const service = await startExampleService(urls);
@@ -135,26 +166,29 @@ describe("a poll of the example's service", () => {
       ]);
   });
 
-  test('ends when the client hangs up during the wait, which is no error', async () => {
-    const service = await startExampleService(urls, { settings: { retryMs: A_MINUTE } });
-    await database.holdBack();
-    const { runId, snapshotId } = await service.createRun();
-    const client = new AbortController();
-    const answer = fetch(`${service.url}/runs/${runId}/snapshots/since/${snapshotId}`, {
-      signal: client.signal,
-    });
-    answer.catch(() => {});
-    await expect.poll(hasAskedReplica, { timeout: 20_000 }).toBe(true);
-    client.abort();
-    await expect(answer).rejects.toThrow('This operation was aborted');
+  test.for(WAITS)(
+    'ends when the client hangs up during the %s wait, which is no error',
+    async ([, { catchUp }]) => {
+      const service = await startExampleService(urls, { settings: { catchUp, retryMs: A_MINUTE } });
+      await database.holdBack();
+      const { runId, snapshotId } = await service.createRun();
+      const client = new AbortController();
+      const answer = fetch(`${service.url}/runs/${runId}/snapshots/since/${snapshotId}`, {
+        signal: client.signal,
+      });
+      answer.catch(() => {});
+      await expect.poll(hasAskedReplica, { timeout: 20_000 }).toBe(true);
+      client.abort();
+      await expect(answer).rejects.toThrow('This operation was aborted');
 
-    await expect.poll(() => service.log, { timeout: 20_000 }).toHaveLength(1);
-    expect(service.log).toMatchObject([
-      {
-        level: 'info',
-        message: 'A client hung up before its read ended.',
-        error: { name: 'ClientGoneError' },
-      },
-    ]);
-  });
+      await expect.poll(() => service.log, { timeout: 20_000 }).toHaveLength(1);
+      expect(service.log).toMatchObject([
+        {
+          level: 'info',
+          message: 'A client hung up before its read ended.',
+          error: { name: 'ClientGoneError' },
+        },
+      ]);
+    },
+  );
 });
