@@ -7,58 +7,71 @@ import {
   SelectQueryNode,
   sql,
 } from 'kysely';
-import { type CatchUp, ReplicaBehindError } from 'kysely-replica-fallback';
+import { type CatchUp, type PinnedQuery, ReplicaBehindError } from 'kysely-replica-fallback';
+import { createCatchUp, type PositionSource } from 'kysely-replica-fallback/catch-up';
 import { walCatchUp } from 'kysely-replica-fallback/postgres';
+import { sourceOf } from '../../src/catch-up/create-catch-up.ts';
 import type { OrdersDatabase } from './orders.ts';
 
 /** Checks that look right, and let older answers through. */
 
 type WrongCatchUp = CatchUp<Kysely<OrdersDatabase>>;
 
-const wal = walCatchUp();
+const wal = requireSource(walCatchUp());
 
 /** The check is taken out. */
-export const unchecked: WrongCatchUp = {
-  ...wal,
-  runAt: (replica, _position, query) => query(replica),
-};
+export const unchecked: WrongCatchUp = checkedBy((replica, _position, query) => query(replica));
 
 /** Check and query go to the pool one after the other, and so to any two of its connections. */
-export const onTwoConnections: WrongCatchUp = {
-  ...wal,
-  async runAt(replica, position, query) {
-    assertReached(await wal.replayed(replica), position);
-    return query(replica);
-  },
-};
+export const onTwoConnections: WrongCatchUp = checkedBy(async (replica, position, query) => {
+  assertReached(await wal.replayed(replica), position);
+  return query(replica);
+});
 
 /** Check and query share a connection, which behind a transaction-mode pooler is no server's. */
 export const onOneConnection: WrongCatchUp = walCatchUp({ pin: 'connection' });
 
 /** The check's answer is newer than the snapshot of the transaction, which the first look at the replica took. */
-export const atRepeatableRead: WrongCatchUp = {
-  ...wal,
-  runAt: (replica, position, query) =>
-    replica
-      .transaction()
-      .setAccessMode('read only')
-      .setIsolationLevel('repeatable read')
-      .execute(async (transaction) => {
-        let replayed = await wal.replayed(transaction);
-        for (let look = 1; look < 8 && isBehind(replayed, position); look++) {
-          await sleep(5);
-          replayed = await wal.replayed(transaction);
-        }
-        assertReached(replayed, position);
-        return query(transaction);
-      }),
-};
+export const atRepeatableRead: WrongCatchUp = checkedBy((replica, position, query) =>
+  replica
+    .transaction()
+    .setAccessMode('read only')
+    .setIsolationLevel('repeatable read')
+    .execute(async (transaction) => {
+      let replayed = await wal.replayed(transaction);
+      for (let look = 1; look < 8 && isBehind(replayed, position); look++) {
+        await sleep(5);
+        replayed = await wal.replayed(transaction);
+      }
+      assertReached(replayed, position);
+      return query(transaction);
+    }),
+);
 
 /** The check is part of the query, whose snapshot is older than the check's answer: by 30 ms, as in any slow query. */
-export const insideTheStatement: WrongCatchUp = {
-  ...wal,
-  runAt: (replica, position, query) => query(replica.withPlugin(new CheckInside(position))),
-};
+export const insideTheStatement: WrongCatchUp = checkedBy((replica, position, query) =>
+  query(replica.withPlugin(new CheckInside(position))),
+);
+
+type RunAt = <T>(
+  replica: Kysely<OrdersDatabase>,
+  position: string,
+  query: PinnedQuery<Kysely<OrdersDatabase>, T>,
+) => Promise<T>;
+
+/** `walCatchUp()`, but for how it checks. */
+function checkedBy(runAt: RunAt): WrongCatchUp {
+  return createCatchUp<Kysely<OrdersDatabase>>({
+    ...wal,
+    runAt: (replica, position = '', query) => runAt(replica, position, query),
+  });
+}
+
+function requireSource<Client>(catchUp: CatchUp<Client>): PositionSource<Client> {
+  const source = sourceOf(catchUp);
+  if (source === undefined) throw new Error('The catch-up has no source.');
+  return source;
+}
 
 class CheckInside implements KyselyPlugin {
   readonly #position: string;

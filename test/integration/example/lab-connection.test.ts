@@ -1,7 +1,7 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { browserObstacle, visit } from '../../support/browser.ts';
+import { visit } from '../../support/browser.ts';
 import { startLagLab } from '../../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
@@ -10,7 +10,7 @@ import {
 
 const PATIENCE = { timeout: 15_000 };
 
-describe.skipIf(browserObstacle !== undefined)("the connection of the lag lab's page", () => {
+describe("the connection of the lag lab's page", () => {
   let database: ReplicatedDatabase<SnapshotTables>;
 
   beforeAll(async () => {
