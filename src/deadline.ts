@@ -29,17 +29,14 @@ export function within<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
 ): Promise<T | undefined> {
-  let leave = (): void => {};
-  const first = new Promise<T | undefined>((resolve, reject) => {
-    const onAbort = () => reject(signal?.reason);
-    const cancel = setDeadline(timeoutMs, () => resolve(undefined));
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    leave = () => {
-      cancel();
-      signal?.removeEventListener('abort', onAbort);
-    };
-    promise.then(resolve, reject);
+  const { promise: first, resolve, reject } = Promise.withResolvers<T | undefined>();
+  const onAbort = () => reject(signal?.reason);
+  const cancel = setDeadline(timeoutMs, () => resolve(undefined));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  promise.then(resolve, reject);
+  return first.finally(() => {
+    cancel();
+    signal?.removeEventListener('abort', onAbort);
   });
-  return first.finally(() => leave());
 }

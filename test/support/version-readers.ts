@@ -4,7 +4,7 @@ import type { OrdersDatabase } from './orders.ts';
 import type { Acknowledged } from './version-writers.ts';
 
 /** An order's version, and the standby that gave it. `null` when that was the primary. */
-export interface SeenVersion {
+interface SeenVersion {
   readonly version: number;
   readonly standby: string | null;
 }

@@ -10,7 +10,7 @@ export interface Acknowledged {
 }
 
 /** One with a position that was taken afterwards. */
-export interface Positioned extends Acknowledged {
+interface Positioned extends Acknowledged {
   readonly position: string;
 }
 
