@@ -87,9 +87,10 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     let shared = findFlight<Client, T>(options, queriesBefore);
     while (shared !== undefined) {
       await this.#hear('primary', shared.answer(signal));
-      const isMine = signal?.aborted === true || !this.#endedWithAbortOf(shared);
+      const isMine = !this.#endedWithAbortOf(shared);
       this.noteCoalesced(isMine);
       if (isMine) return;
+      signal?.throwIfAborted();
       shared = findFlight(options, queriesBefore);
     }
     if (primaryBudget?.withdraw() === false) return this.reject();
@@ -103,7 +104,9 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
   /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
   #endedWithAbortOf(shared: Flight<T>): boolean {
     const ending = this.end();
-    return !ending.ok && (isAbort(ending.error) || shared.isAbortOfStarter(ending.error));
+    const { signal } = this.options;
+    if (ending.ok || (signal?.aborted && ending.error === signal.reason)) return false;
+    return isAbort(ending.error) || shared.isAbortOfStarter(ending.error);
   }
 
   async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {

@@ -249,6 +249,25 @@ test.for([{ reason: new Error('The client left.') }, { reason: 'the client left'
   },
 );
 
+test.for([0, 1, 2, 3, 4, 5, 6])(
+  'ends with its own abort, %i microtasks after the shared query ended with that of another read',
+  async (ticks) => {
+    const { read, flights } = startService();
+    const [starting, joining] = [new AbortController(), new AbortController()];
+    const starter = read('o1', { signal: starting.signal });
+    const joiner = read('o1', { signal: joining.signal });
+    await spill(starter);
+    await spill(joiner);
+
+    starting.abort('the client left');
+    flights[0]?.reject('the client left');
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    joining.abort('this one, too');
+
+    await expect(joiner.answer).rejects.toBe('this one, too');
+  },
+);
+
 test('gets the error of the shared query, although the request of the read that started it was aborted', async () => {
   const { read, flights } = startService();
   const starting = new AbortController();
