@@ -48,31 +48,35 @@ describe('the snapshots that the example writes', () => {
     };
   };
 
-  test('are all seen by a runner that follows while many write to its run at once', async () => {
-    const writers = Array.from({ length: 8 }, connectUntilTheTestEnds);
-    const key = await createRun(database.primary.db, NOTHING);
-    await database.catchUp();
-    const runner = follower(key);
+  test(
+    'are all seen by a runner that follows while many write to its run at once',
+    { timeout: 120_000 },
+    async () => {
+      const writers = Array.from({ length: 8 }, connectUntilTheTestEnds);
+      const key = await createRun(database.primary.db, NOTHING);
+      await database.catchUp();
+      const runner = follower(key);
 
-    const done = new AbortController();
-    const written: string[] = [];
-    const writing = Promise.all(
-      writers.map(async (db, number) => {
-        for (let count = 0; count < 375; count += 1) {
-          const next = (count + number) % 2 === 0 ? NOTHING : A_WAITPOINT;
-          written.push((await appendSnapshot(db, key.runId, next)).snapshotId);
-        }
-      }),
-    ).finally(() => done.abort());
-    while (!done.signal.aborted) await runner.readOn();
-    await writing;
-    await database.catchUp();
-    while ((await runner.readOn()) > 0);
+      const done = new AbortController();
+      const written: string[] = [];
+      const writing = Promise.all(
+        writers.map(async (db, number) => {
+          for (let count = 0; count < 375; count += 1) {
+            const next = (count + number) % 2 === 0 ? NOTHING : A_WAITPOINT;
+            written.push((await appendSnapshot(db, key.runId, next)).snapshotId);
+          }
+        }),
+      ).finally(() => done.abort());
+      while (!done.signal.aborted) await runner.readOn();
+      await writing;
+      await database.catchUp();
+      while ((await runner.readOn()) > 0);
 
-    expect(written).toHaveLength(3000);
-    expect(runner.seen).toHaveLength(3000);
-    expect(new Set(runner.seen)).toEqual(new Set(written));
-  });
+      expect(written).toHaveLength(3000);
+      expect(runner.seen).toHaveLength(3000);
+      expect(new Set(runner.seen)).toEqual(new Set(written));
+    },
+  );
 
   test('are seen although one is committed late', async () => {
     const [first, second, locker] = Array.from({ length: 3 }, connectUntilTheTestEnds);
