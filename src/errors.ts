@@ -3,8 +3,8 @@ import type { RecoveryCause } from './read-report.ts';
 
 /**
  * An option or the query is invalid. The message names it, says what was expected and quotes what was given:
- * ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.`` Text that was given where none belongs, which may be
- * a connection string or a row, is not quoted.
+ * ``Expected `retryMs.min` to be at most `retryMs.max` (10), got 50.`` Text that was given instead of a client, an object
+ * or a function, which may be a connection string or a query, is not quoted.
  *
  * @example
  * ```ts
