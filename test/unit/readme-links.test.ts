@@ -29,6 +29,13 @@ test.each(findAll(/\]\((?!\w+:)([^)\s]+)\)/g))(
   },
 );
 
+test.each(findAll(/(?<![\w./-])((?:src|test|examples|\.ci)\/[\w./-]*[\w/])/g))(
+  '$path names $found, which is there',
+  async ({ found }) => {
+    await expect(access(join(root, found))).resolves.toBeUndefined();
+  },
+);
+
 test.each(findAll(/\bnpm (?:run )?((?<=run )\w[\w:]*|start|test)\b/g))(
   '$path says to run the script $found, which there is',
   async ({ found }) => {
