@@ -36,3 +36,8 @@ export function findOrder(
     .select(['id', 'version', servedBy.as('servedBy')])
     .where('id', '=', id);
 }
+
+/** The queries of a client that read orders, or tried to. The others ask where the server is. */
+export function orderReadsOf({ queries }: { readonly queries: readonly string[] }): string[] {
+  return queries.filter((query) => query.includes('"orders"'));
+}
