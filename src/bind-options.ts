@@ -122,7 +122,9 @@ function assertFreshness<Client>(
     assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
   }
   if (after === checked.after) return;
-  assertName('after', after);
+  if (typeof after !== 'string') {
+    throw new InvalidOptionError('after', "a position, or 'now'", after);
+  }
   if (catchUp === undefined) {
     throw new InvalidOptionError('catchUp', 'given, as `after` is', catchUp);
   }

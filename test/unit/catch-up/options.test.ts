@@ -11,19 +11,22 @@ import { fakeCluster } from '../../support/fake-cluster.ts';
 const noop = () => {};
 const A_CATCH_UP = 'a catch-up, by `walCatchUp()` or the like';
 
-test.for([null, true, noop, {}, { runAt: noop }])('refuses %o for `catchUp`', async (given) => {
-  const { options, asked, find } = fakeCluster();
-  const bad = { ...options, catchUp: given as never };
+test.for([null, true, noop, {}, { runAt: noop, recover: noop }])(
+  'refuses %o for `catchUp`',
+  async (given) => {
+    const { options, asked, find } = fakeCluster();
+    const bad = { ...options, catchUp: given as never };
 
-  await expect(withReplicaFallback(find('o1'), bad)).rejects.toMatchObject({
-    name: 'InvalidOptionError',
-    option: 'catchUp',
-    expected: A_CATCH_UP,
-    given,
-  });
-  expect(asked).toEqual([]);
-  expect(() => createReplicaFallback(bad)).toThrow(InvalidOptionError);
-});
+    await expect(withReplicaFallback(find('o1'), bad)).rejects.toMatchObject({
+      name: 'InvalidOptionError',
+      option: 'catchUp',
+      expected: A_CATCH_UP,
+      given,
+    });
+    expect(asked).toEqual([]);
+    expect(() => createReplicaFallback(bad)).toThrow(InvalidOptionError);
+  },
+);
 
 test.for(['position', 'replayed', 'compare', 'runAt'])(
   'refuses a source of positions without `%s`',
@@ -61,7 +64,7 @@ test.for(['log-1', 'now', 'nonsense'])('refuses `after: %o` without `catchUp`', 
 });
 
 /** What a client may send. */
-test.for(['nonsense', 'log-', "'; drop table orders", 'NOW', ' now', 'x'.repeat(1_000_000)])(
+test.for(['', 'nonsense', 'log-', "'; drop table orders", 'NOW', ' now', 'x'.repeat(1_000_000)])(
   'rejects with an InvalidPositionError when a client sends %.30o',
   async (after) => {
     const { options, asked, find, primary } = fakeCluster();
