@@ -102,15 +102,27 @@ export class ReplicaWatch {
 
   #tellAll(judge: (waiter: Waiter) => Reach | 'hopeless'): void {
     for (const waiter of this.#waiters) {
-      const reach = judge(waiter);
-      if (reach === 'unknown') this.#doubts.tell('The position of a replica does not compare.');
+      const reach = this.#judge(waiter, judge);
+      if (reach === 'unknown') this.#doubts.tell(NO_COMPARISON);
       else this.#doubts.clear();
       if (reach === 'behind') continue;
       this.#waiters.delete(waiter);
       waiter.end(reach === 'reached' ? 'caught_up' : reach);
     }
   }
+
+  /** What is no position does not compare either. */
+  #judge(waiter: Waiter, judge: (waiter: Waiter) => Reach | 'hopeless'): Reach | 'hopeless' {
+    try {
+      return judge(waiter);
+    } catch (error) {
+      this.#doubts.tell(NO_COMPARISON, error);
+      return 'unknown';
+    }
+  }
 }
+
+const NO_COMPARISON = 'The position of a replica does not compare.';
 
 /** The shortest time between two looks, in milliseconds. */
 const SOONEST_MS = 1;

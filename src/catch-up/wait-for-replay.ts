@@ -47,9 +47,13 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
         return source.replayed(replica);
       };
       const stay = (timeoutMs: number) => {
-        const answer = source.whenReplayed?.(replica, target, timeoutMs);
-        if (answer !== undefined) onLook();
-        return answer;
+        try {
+          const answer = source.whenReplayed?.(replica, target, timeoutMs);
+          if (answer !== undefined) onLook();
+          return answer;
+        } catch (error) {
+          return Promise.reject(error);
+        }
       };
       const end = (how: WatchEnd): void => {
         if (how === 'caught_up') return resolve({ end: how, replica });
