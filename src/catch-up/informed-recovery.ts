@@ -116,11 +116,13 @@ async function findNow<Client>(
   timeoutMs: number,
 ): Promise<Floor | undefined> {
   const { primary, signal } = options;
-  const found = positionsOf(primary).since(queriesBefore, () => {
+  const positions = positionsOf(primary);
+  const found = positions.since(queriesBefore, () => {
     countPositionQuery(options);
     return source.position(primary);
   });
   const now = await within(timeoutMs, found, signal);
+  positions.note(now);
   return now && { position: now.position, isFinal: true };
 }
 

@@ -54,7 +54,6 @@ export class PrimaryPositions {
     const land = async (): Promise<PrimaryPosition | undefined> => {
       try {
         const position = await ask();
-        this.#doubts.clear();
         return this.#remember({ position, takenAt: performance.now(), number });
       } catch (error) {
         this.#doubts.tell('The primary gave no position.', error);
@@ -65,6 +64,12 @@ export class PrimaryPositions {
     };
     this.#isAsking = true;
     return { number, startedAt: performance.now(), landing: land() };
+  }
+
+  /** Whether a read has got a position in time: what is told in `diag` once, until one has again. */
+  note(position: PrimaryPosition | undefined): void {
+    if (position !== undefined) this.#doubts.clear();
+    else this.#doubts.tell('The primary did not give its position in time.');
   }
 
   #remember(newest: PrimaryPosition): PrimaryPosition {

@@ -168,6 +168,19 @@ test('a primary that says too late where it is is not waited for, and its answer
   expect(cluster.primary.asked).toBe(1);
 });
 
+test('the diagnostics hear once of a primary that says too late where it is, however often it does', async () => {
+  const cluster = fakeCluster();
+  cluster.primary.says = () => new Promise((resolve) => setTimeout(resolve, 100, 'log-0'));
+  for (let i = 0; i < 3; i++) await read(cluster);
+  expect(diagnostics).toEqual([
+    [expect.stringContaining('The primary did not give its position in time.'), undefined],
+  ]);
+
+  await read(cluster, { retryMs: 200 });
+  for (let i = 0; i < 3; i++) await read(cluster);
+  expect(diagnostics).toHaveLength(2);
+});
+
 test('a replica that says nothing is waited for until the window is over', async () => {
   const cluster = fakeCluster();
   cluster.write('o1');
