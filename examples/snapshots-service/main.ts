@@ -12,7 +12,10 @@ import { aborted, explain, runProgram } from './program.ts';
 import { createRunner, pollPath } from './demo/runner.ts';
 import { startServers } from './servers.ts';
 import { createService, createServiceWithoutFallback } from './service/service.ts';
-import { formatConclusion, formatPoll, formatSummary } from './demo/summary.ts';
+import { createTerminal } from './terminal.ts';
+
+const terminal = createTerminal(process.stdout);
+const { say } = terminal;
 
 await runProgram(async ({ signal, defer }) => {
   const { help, once } = parseCommandLine(process.argv.slice(2));
@@ -45,22 +48,28 @@ await runProgram(async ({ signal, defer }) => {
   defer(() => service.close());
   defer(() => lab.close());
   say(`Serving on ${service.url}.`);
-  const withoutFallback = await listen(createServiceWithoutFallback(databases, log), 0);
-  defer(() => withoutFallback.close());
+  const other = await listen(
+    createService(databases, { ...config, catchUp: !config.catchUp }, log),
+    0,
+  );
+  defer(() => other.close());
+  const off = await listen(createServiceWithoutFallback(databases, log), 0);
+  defer(() => off.close());
 
-  say('\nA runner adds a snapshot to its run, and at once asks what came after it.');
-  if (servers.standby === undefined) say('The lag of these servers is left as it is.');
-  const runner = createRunner(service.url, signal);
-  const polls = await runLagDemo({
-    runner,
-    runnerWithoutFallback: createRunner(withoutFallback.url, signal),
+  const [informed, blind] = config.catchUp ? [service, other] : [other, service];
+  await runLagDemo({
+    runners: {
+      informed: createRunner(informed.url, signal),
+      blind: createRunner(blind.url, signal),
+      off: createRunner(off.url, signal),
+    },
     standby: servers.standby,
     retryMaxMs: config.retryMs.max,
-    onPoll: (poll) => say(formatPoll(poll)),
+    terminal,
   });
-  say(`\n${formatSummary(polls)}\n\n${formatConclusion(polls)}`);
   if (once) return;
 
+  const runner = createRunner(service.url, signal);
   const key = await runner.createRun();
   await runner.append(key.runId);
   lab.open();
@@ -79,8 +88,4 @@ async function listenOn(port: number | undefined, app: App): Promise<RunningServ
     if (port === undefined) return listen(app, 0);
     throw new InvalidOptionError('PORT', 'a port that is free', port);
   }
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

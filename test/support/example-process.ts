@@ -19,7 +19,13 @@ export interface ExampleProcess {
 }
 
 /** What somebody may have set for other programs. */
-const UNSET = { PORT: '', DATABASE_URL: '', REPLICA_DATABASE_URL: '', LOG_LEVEL: '' };
+const UNSET = {
+  PORT: '',
+  DATABASE_URL: '',
+  REPLICA_DATABASE_URL: '',
+  LOG_LEVEL: '',
+  FORCE_COLOR: undefined,
+};
 
 export interface ExampleProcessOptions {
   readonly args?: readonly string[];

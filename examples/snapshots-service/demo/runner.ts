@@ -15,6 +15,8 @@ export interface Runner {
   append(runId: string): Promise<SnapshotKey>;
   /** Asks what came after the snapshot, which may fail: that is an answer too. */
   poll(key: SnapshotKey): Promise<Answer>;
+  /** Reads what the service counts of itself. */
+  readMetrics(): Promise<string>;
 }
 
 /**
@@ -40,6 +42,7 @@ export function createRunner(url: string, signal: AbortSignal): Runner {
       const [outcome = ''] = (response.headers.get('Server-Timing') ?? 'error').split(';');
       return { status: response.status, outcome, latencyMs };
     },
+    readMetrics: async () => (await fetch(`${url}/metrics`, { signal })).text(),
   };
 }
 

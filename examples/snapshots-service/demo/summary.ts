@@ -1,62 +1,65 @@
-import type { Answer } from './runner.ts';
-import type { Poll } from './lag-demo.ts';
+import type { Paint, Style } from '../terminal.ts';
+import { ENDS, endOf, type Fallback, FALLBACKS, type Level, type PollEnd } from './poll.ts';
+import { type Cell, formatTable } from './table.ts';
 
-const OUTCOMES = ['replica', 'replica_retry', 'primary'];
+/** The colours of the ways in which polls end. */
+export const STYLES: Readonly<Record<PollEnd, Style>> = {
+  replica: 'green',
+  replica_retry: 'green',
+  primary: 'yellow',
+  failed: 'red',
+};
 
-/** One poll, in one line. */
-export function formatPoll({ lag, answer, withoutFallback }: Poll): string {
-  return [
-    `lag ${lag}`.padEnd(13),
-    answer.outcome.padEnd(13),
-    answer.status,
-    formatMs(answer.latencyMs).padStart(10),
-    `  fallback off: ${withoutFallback.status}`,
-  ].join(' ');
+/** All polls, in a table with a row for each service at each level of lag. */
+export function formatSummary(levels: readonly Level[], paint: Paint): string {
+  const header = ['lag', 'fallback', ...ENDS, 'p50 ms', 'p99 ms', 'positions'];
+  const rows = levels.flatMap((level) => FALLBACKS.map((fallback) => formatRow(level, fallback)));
+  return formatTable([header.map((text) => ({ text, style: 'dim' as const })), ...rows], paint);
 }
 
-/**
- * All polls, in a table with a row for each level of lag and a column for each way in which reads
- * ended.
- */
-export function formatSummary(polls: readonly Poll[]): string {
-  const outcomes = [...new Set([...OUTCOMES, ...polls.map(({ answer }) => answer.outcome)])];
-  const header = ['lag', 'polls', ...outcomes, 'p50', 'p99', 'failed', 'failed, fallback off'];
-  const levels = [...new Set(polls.map(({ lag }) => lag))];
-  return formatTable([header, ...levels.map((lag) => formatLevel(lag, outcomes, polls))]);
-}
-
-/** What all polls together say. */
-export function formatConclusion(polls: readonly Poll[]): string {
-  const failed = polls.filter(({ answer }) => answer.status >= 400).length;
-  const without = polls.filter(({ withoutFallback }) => withoutFallback.status >= 400).length;
-  return (
-    `All ${polls.length} asked about a snapshot that exists: ` +
-    `${failed} failed, and ${without} with the fallback off.`
-  );
-}
-
-function formatLevel(lag: string, outcomes: readonly string[], all: readonly Poll[]): string[] {
-  const polls = all.filter((poll) => poll.lag === lag);
-  const answers = polls.map(({ answer }) => answer);
+function formatRow({ lag, polls, catchUps }: Level, fallback: Fallback): Cell[] {
+  const answers = polls.map((poll) => poll[fallback]);
   const latencies = answers.map(({ latencyMs }) => latencyMs);
-  const count = (outcome: string): number =>
-    answers.filter((answer) => answer.outcome === outcome).length;
+  const ends = ENDS.map((end): Cell => {
+    const ended = answers.filter((answer) => endOf(fallback, answer) === end);
+    if (ended.length === 0) return { text: '0', style: 'dim' };
+    const statuses = [...new Set(ended.map(({ status }) => status))].join(', ');
+    const count = String(ended.length);
+    return { text: end === 'failed' ? `${count} (${statuses})` : count, style: STYLES[end] };
+  });
+  const positions = fallback === 'informed' ? catchUps.positionQueries : 0;
   return [
-    lag,
-    String(polls.length),
-    ...outcomes.map((outcome) => String(count(outcome))),
-    formatMs(percentile(latencies, 50)),
-    formatMs(percentile(latencies, 99)),
-    formatFailures(answers),
-    formatFailures(polls.map(({ withoutFallback }) => withoutFallback)),
+    { text: fallback === FALLBACKS[0] ? lag : '' },
+    { text: fallback },
+    ...ends,
+    { text: formatMs(percentile(latencies, 50)) },
+    { text: formatMs(percentile(latencies, 99)) },
+    { text: String(positions), ...(positions === 0 && { style: 'dim' }) },
   ];
 }
 
-/** How many polls failed, and with which status: `20 (404)`. */
-function formatFailures(answers: readonly Answer[]): string {
-  const statuses = answers.map(({ status }) => status).filter((status) => status >= 400);
-  if (statuses.length === 0) return '0';
-  return `${statuses.length} (${[...new Set(statuses)].join(', ')})`;
+/** What all polls together say. */
+export function formatConclusion(levels: readonly Level[], retryMaxMs: number): string {
+  const polls = levels.flatMap((level) => level.polls);
+  const countFailed = (...fallbacks: readonly Fallback[]): number =>
+    polls
+      .flatMap((poll) => fallbacks.map((fallback) => endOf(fallback, poll[fallback])))
+      .filter((end) => end === 'failed').length;
+  return [
+    `All ${polls.length} asked about a snapshot that exists: ` +
+      `${countFailed('informed', 'blind')} failed, and ${countFailed('off')} with the fallback off.`,
+    '`positions` counts the short queries that asked the primary how far it is.',
+    ...levels
+      .filter(({ catchUps }) => catchUps.hopeless > 0)
+      .map((level) => formatHopeless(level, retryMaxMs)),
+  ].join('\n');
+}
+
+function formatHopeless({ lag, catchUps: { late, hopeless } }: Level, retryMaxMs: number): string {
+  return (
+    `Lag ${lag}: ${late} of the informed reads waited for the whole window of ${retryMaxMs} ms.\n` +
+    `Then it was clear that the standby is too far behind, and ${hopeless} asked the primary at once.`
+  );
 }
 
 /** The smallest value that is not exceeded by `percent` of all: the nearest rank. */
@@ -65,15 +68,6 @@ function percentile(values: readonly number[], percent: number): number {
   return values.toSorted((a, b) => a - b)[rank - 1] ?? Number.NaN;
 }
 
-function formatMs(milliseconds: number): string {
-  return `${milliseconds.toFixed(1)} ms`;
-}
-
-function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows
-    .map((row) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '))
-    .join('\n');
+export function formatMs(milliseconds: number): string {
+  return milliseconds.toFixed(1);
 }

@@ -31,7 +31,7 @@ describe('the example', { timeout: 60_000 }, () => {
       .filter((commandLine) => commandLine.includes(folder));
   const leftovers = () => [...readdirSync(folder), ...processes()];
 
-  test('shows twice at once that lag costs time with the fallback, and answers without it', async () => {
+  test('shows twice at once that lag costs time with a fallback, and answers without one', async () => {
     const both = [start(['--once']), start(['--once'])];
     expect(await Promise.all(both.map((copy) => copy.ended))).toEqual([0, 0]);
     expect(leftovers()).toEqual([]);
@@ -39,16 +39,28 @@ describe('the example', { timeout: 60_000 }, () => {
 
     for (const { output } of both) {
       expect(output.stderr).toBe('');
-      expect(output.stdout.match(/^lag .*$/gm)).toHaveLength(60);
+      expect(output.stdout).not.toContain('\u001B');
+      expect(Math.max(...output.stdout.split('\n').map((line) => line.length))).toBeLessThan(97);
+      expect(output.stdout.match(/^lag .*$/gm)).toEqual([
+        'lag none: 20 polls of each service',
+        'lag 30 ms: 20 polls of each service',
+        'lag 400 ms: 20 polls of each service',
+      ]);
       expect(output.stdout).toMatch(/^All 60 asked about a snapshot that exists: 0 failed/m);
+      expect(output.stdout).toMatch(/^Lag 400 ms: [1-9]\d* of the informed reads waited/m);
       const { none, short, long } = readSummary(output.stdout);
-      expect(none).toMatchObject({ polls: '20', replica: '20', failed: '0', off: '0' });
-      expect(Number(short['replica_retry'])).toBeGreaterThan(0);
-      expect(Number(long['primary'])).toBeGreaterThan(0);
-      for (const level of [short, long]) {
-        expect(level).toMatchObject({ polls: '20', failed: '0' });
-        expect(level['off']).toMatch(/^[1-9]\d* \(404\)$/);
+      for (const row of Object.values(none)) {
+        expect(row).toMatchObject({ replica: '20', failed: '0', positions: '0' });
       }
+      for (const { informed, blind, off } of [short, long]) {
+        expect(informed).toMatchObject({ failed: '0', positions: expect.stringMatching(/^[1-9]/) });
+        expect(blind).toMatchObject({ failed: '0', positions: '0' });
+        expect(off['failed']).toMatch(/^[1-9]\d* \(404\)$/);
+      }
+      expect(Number(short.informed['replica_retry'])).toBeGreaterThan(10);
+      expect(Number(short.blind['replica_retry'])).toBeGreaterThan(0);
+      expect(Number(long.informed['primary'])).toBeGreaterThan(0);
+      expect(Number(long.blind['primary'])).toBeGreaterThan(0);
     }
   });
 
@@ -142,13 +154,25 @@ function urlOf(output: string): string | undefined {
   return /^Serving on (http:\S+)\.$/m.exec(output)?.[1];
 }
 
+type Row = Record<string, string>;
+type Level = Record<'informed' | 'blind' | 'off', Row>;
+
 /** The rows of the summary, with their cells by the names of the columns. */
-function readSummary(output: string): Record<'none' | 'short' | 'long', Record<string, string>> {
-  const lines = output.slice(output.search(/^ +lag +polls/m)).split('\n');
-  const [header = [], none = [], short = [], long = []] = lines.map((line) =>
-    line.trim().split(/\s{2,}/),
-  );
-  const names = [...header.slice(0, -1), 'off'];
-  const asRecord = (row: string[]) => Object.fromEntries(row.map((cell, i) => [names[i], cell]));
-  return { none: asRecord(none), short: asRecord(short), long: asRecord(long) };
+function readSummary(output: string): Record<'none' | 'short' | 'long', Level> {
+  const lines = output.slice(output.search(/^ +lag +fallback/m)).split('\n');
+  const [header = [], ...rows] = lines.map((line) => line.trim().split(/\s{2,}/));
+  const asRow = (cells: string[]): Row => {
+    const names = header.slice(-cells.length); // only the first row of a level tells the lag
+    return Object.fromEntries(cells.map((cell, i) => [names[i], cell]));
+  };
+  const levelAt = (first: number): Level => {
+    const [informed = {}, blind = {}, off = {}] = rows.slice(first, first + 3).map(asRow);
+    expect([informed, blind, off].map((row) => row['fallback'])).toEqual([
+      'informed',
+      'blind',
+      'off',
+    ]);
+    return { informed, blind, off };
+  };
+  return { none: levelAt(0), short: levelAt(3), long: levelAt(6) };
 }
