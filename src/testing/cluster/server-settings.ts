@@ -14,7 +14,14 @@ const SERVER_SETTINGS = {
   dynamic_shared_memory_type: 'mmap',
 };
 
-/** The settings of every server, as arguments for `postgres` and `initdb`. None of the values needs quotes. */
+/** The settings of every server, as arguments for `postgres`. None of the values needs quotes. */
 export const SERVER_ARGUMENTS: readonly string[] = Object.entries(SERVER_SETTINGS).flatMap(
   ([name, value]) => ['-c', `${name}=${value}`],
 );
+
+/** Settings, and those of every server, as lines for `postgresql.conf`. */
+export function configurationOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries({ ...SERVER_SETTINGS, ...settings })
+    .map(([name, value]) => `${name} = '${value}'\n`)
+    .join('');
+}

@@ -6,7 +6,7 @@ import { startEmbeddedServer, type EmbeddedServer } from './embedded-server.ts';
 import { startReaper } from './reaper.ts';
 import { runCommand, type CommandContext } from './run-command.ts';
 import type { RunningServers } from '../running-servers.ts';
-import { SERVER_ARGUMENTS } from '../server-settings.ts';
+import { configurationOf } from '../server-settings.ts';
 import { findServerUser } from './server-user.ts';
 
 /** Runs PostgreSQL's own binaries, with all that they write in one temporary directory. */
@@ -42,7 +42,9 @@ async function startServers(
   context: CommandContext,
 ): Promise<[EmbeddedServer, ...EmbeddedServer[]]> {
   const template = join(directory, 'primary');
-  await runCommand(initdb, ['-D', template, ...INITDB_ARGUMENTS, ...SERVER_ARGUMENTS], context);
+  await runCommand(initdb, ['-D', template, ...INITDB_ARGUMENTS], context);
+  // Not as arguments, which `initdb` takes only since PostgreSQL 16.
+  await appendFile(join(template, 'postgresql.conf'), CONFIGURATION);
   const copies = Array.from({ length: replicas }, (_, index) =>
     join(directory, `replica-${index}`),
   );
@@ -68,9 +70,12 @@ const INITDB_ARGUMENTS = [
   '--locale=C',
   '--no-sync',
   '--no-instructions',
-  '--set=listen_addresses=127.0.0.1',
-  '--set=unix_socket_directories=',
 ];
+
+const CONFIGURATION = configurationOf({
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+});
 
 /** Copied by the servers' user, who then owns the copy. */
 async function copyAsStandby(from: string, to: string, context: CommandContext): Promise<void> {
