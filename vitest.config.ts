@@ -2,8 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const src = fileURLToPath(new URL('src/', import.meta.url));
+/** Downloads PostgreSQL, some 200 MB of it. */
+const VERSIONS = 'test/versions/**';
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   resolve: {
     alias: [
       { find: /^kysely-replica-fallback$/, replacement: `${src}index.ts` },
@@ -13,8 +15,9 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     include: ['test/**/*.test.ts'],
+    exclude: mode === 'versions' ? [] : [VERSIONS],
     typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
     testTimeout: 30_000,
     hookTimeout: 120_000,
   },
-});
+}));

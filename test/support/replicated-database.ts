@@ -30,8 +30,9 @@ export async function replicatedDatabase<DB>(migrate: Change<DB>): Promise<Repli
 /** On a primary and its streaming standby. */
 export async function startReplicatedDatabase<DB>(
   migrate: Change<DB>,
+  start: () => Promise<ReplicationCluster> = startReplicationCluster,
 ): Promise<ReplicatedDatabase<DB>> {
-  const cluster = await startReplicationCluster();
+  const cluster = await start();
   const [standby] = cluster.replicas;
   const writer = connect<DB>(cluster.primary.connectionString);
   const primary = connect<DB>(cluster.primary.connectionString);
