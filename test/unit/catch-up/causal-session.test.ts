@@ -105,13 +105,17 @@ describe('a session that wrote', () => {
     const cluster = fakeCluster();
     cluster.write('o1');
     cluster.replay();
+    const read = reader(cluster);
+    await inTime(read(cluster.find('nowhere'))); // knows an older position of the primary from now on
     cluster.write('o1');
     cluster.primary.says = () => Promise.reject(new Error('gone'));
-    const session = createCausalSession(reader(cluster));
+    const session = createCausalSession(read, { monotonicReads: false });
     session.wrote();
 
-    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 2 });
-    expect(cluster.asked).toEqual(['primary as primary']);
+    for (let count = 1; count <= 2; count++) {
+      expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 2 });
+      expect(cluster.asked.at(-1)).toBe('primary as primary');
+    }
   });
 });
 
