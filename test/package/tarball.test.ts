@@ -1,10 +1,12 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packInto } from '../support/packed.ts';
+import { readPages } from '../support/readme-snippets.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+const pages = await readPages();
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
 let consumer: Awaited<ReturnType<typeof packInto>>;
@@ -19,7 +21,18 @@ afterAll(() => consumer?.[Symbol.asyncDispose]());
 
 test('holds the built code and the documents, and nothing else', () => {
   const others = consumer.files.filter((file) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
-  expect(others.toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  const documents = pages.map(({ path }) => path);
+  expect(others.toSorted()).toEqual(['LICENSE', 'package.json', ...documents].toSorted());
+});
+
+test('holds what its documents link to', () => {
+  const linked = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\((?!\w+:|#)([^)\s#]+)/g)].map(([, link = '']) =>
+      join(dirname(path), link),
+    ),
+  );
+  expect(linked).toContain('src/postgres/README.md');
+  expect(linked.filter((file) => !consumer.files.includes(file))).toEqual([]);
 });
 
 test('brings one dependency of its own, and its peers', async () => {
