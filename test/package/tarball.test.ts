@@ -1,7 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { packInto } from '../support/packed.ts';
 import { readPages } from '../support/readme-snippets.ts';
 
@@ -14,7 +14,7 @@ let consumer: Awaited<ReturnType<typeof packInto>>;
 beforeAll(async () => {
   consumer = await packInto('tarball');
   const { run, tarball } = consumer;
-  await run('npm', 'install', '--prefer-offline', '--no-audit', tarball, 'pg');
+  await run('npm', 'install', '--prefer-offline', '--no-audit', tarball, 'pg', '@types/pg');
 }, 300_000);
 
 afterAll(() => consumer?.[Symbol.asyncDispose]());
@@ -76,10 +76,54 @@ test('reads through its ladder in an empty project', async () => {
   );
   const { stdout } = await consumer.run(process.execPath, 'read.ts');
   expect(stdout).toBe('from the primary function function\n');
-  // Its types, as a project sees them that checks its libraries too.
-  const tsc = join(root, 'node_modules/.bin/tsc');
-  const types = ['--module', 'nodenext', '--strict', '--noEmit', '--target', 'es2023', 'read.ts'];
-  await consumer.run(tsc, ...types, '--types', '', '--lib', 'es2023,esnext.disposable,dom');
+  await checkTypes('read.ts');
+});
+
+/** As a project sees them that checks its libraries, too. */
+function checkTypes(file: string) {
+  const types = ['--module', 'nodenext', '--strict', '--noEmit', '--target', 'es2023', file];
+  const libraries = ['--types', 'node', '--lib', 'es2023,esnext.disposable,dom'];
+  return consumer.run(join(root, 'node_modules/.bin/tsc'), ...types, ...libraries);
+}
+
+test('serves other clients where kysely is not installed', async () => {
+  const kysely = join(consumer.project, 'node_modules/kysely');
+  await rename(kysely, `${kysely}-away`);
+  onTestFinished(() => rename(`${kysely}-away`, kysely));
+  await writeFile(
+    join(consumer.project, 'without-kysely.ts'),
+    `
+    import { noRows, ReplicaBehindError, withReplicaFallback } from '${manifest.name}';
+    import { createCatchUp } from '${manifest.name}/catch-up';
+    import { replicaUnavailable, walCatchUp, walPosition } from '${manifest.name}/postgres';
+
+    type Client = { rows: string[]; position: number };
+    const primary: Client = { rows: ['paid'], position: 1 };
+    const replica: Client = { rows: ['draft'], position: 0 };
+    const catchUp = createCatchUp<Client>({
+      position: async ({ position }) => String(position),
+      replayed: async ({ position }) => String(position),
+      compare: (replayed, position) => (replayed >= position ? 'reached' : 'behind'),
+      async runAt(db, position, query) {
+        if (String(db.position) < (position ?? '0')) throw new ReplicaBehindError('behind');
+        return query(db);
+      },
+    });
+    const rows: string[] = await withReplicaFallback(async (db) => db.rows, {
+      primary,
+      replica,
+      catchUp,
+      after: '1',
+      isMiss: noRows,
+      isUnavailable: replicaUnavailable,
+      retryMs: 1,
+    });
+    console.log(rows, typeof walCatchUp().recover, typeof walPosition);
+    `,
+  );
+  const { stdout } = await consumer.run(process.execPath, 'without-kysely.ts');
+  expect(stdout).toBe("[ 'paid' ] function function\n");
+  await checkTypes('without-kysely.ts');
 });
 
 test.each([
@@ -99,6 +143,6 @@ test.each([
 });
 
 test('registers its instruments under the version of the package', async () => {
-  const instruments = await readFile(join(root, 'src/instruments.ts'), 'utf8');
-  expect(instruments).toContain(`version: '${manifest.version}'`);
+  const names = await readFile(join(root, 'src/telemetry-names.ts'), 'utf8');
+  expect(names).toContain(`version: '${manifest.version}'`);
 });
