@@ -97,4 +97,6 @@ export interface ReplicaFallbackLogger {
   warn(message: string, fields: ReadReport): void;
   /** The read threw. `fields.failedDuring` says which attempt, and `fields.error` what. */
   error(message: string, fields: ReadReport): void;
+  /** Not read. It keeps out pino and Fastify's `log`, which have a method of this name and would print no report. */
+  readonly silent?: boolean | undefined;
 }

@@ -8,6 +8,7 @@ import {
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+import { type BaseLogger, pino } from 'pino';
 import { test } from 'vitest';
 
 interface Database {
@@ -95,4 +96,12 @@ test('a retry delay without a `max` does not compile', () => {
 test('a logger without `error` does not compile', () => {
   // @ts-expect-error no error
   void withReplicaFallback(async () => 1, { primary, logger: { warn: () => {} } });
+});
+
+test('a logger that takes the message last does not compile', () => {
+  // @ts-expect-error pino
+  void withReplicaFallback(async () => 1, { primary, logger: pino() });
+  const request: Pick<BaseLogger, 'warn' | 'error' | 'silent'> = pino();
+  // @ts-expect-error what Fastify takes of pino
+  void withReplicaFallback(async () => 1, { primary, logger: request });
 });

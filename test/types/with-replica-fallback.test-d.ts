@@ -178,6 +178,11 @@ test('a logger may be the console', () => {
   void withReplicaFallback(async () => 1, { primary, logger: console });
 });
 
+test('a logger may have a switch `silent`, as that of winston has', () => {
+  const logger = { ...console, silent: false };
+  void withReplicaFallback(async () => 1, { primary, logger });
+});
+
 test('options may be spelled out as `undefined`', () => {
   void withReplicaFallback(async () => 1, { primary, replica: undefined, retryMs: undefined });
 });
