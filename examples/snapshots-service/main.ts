@@ -40,6 +40,7 @@ await runProgram(async ({ signal, defer }) => {
     servers: servers.description,
     standby: servers.standby,
     retryMs: config.retryMs,
+    catchUp: config.catchUp,
     log,
   });
   const app = createService(databases, config, log);

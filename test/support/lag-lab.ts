@@ -51,6 +51,7 @@ export async function startLagLab(
     servers: description,
     standby: ownServers ? undefined : standby,
     retryMs,
+    catchUp: true,
     log,
     pace,
   });

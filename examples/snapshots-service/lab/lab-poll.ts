@@ -1,4 +1,4 @@
-import type { AttemptSource, Outcome } from 'kysely-replica-fallback';
+import type { AttemptSource, CatchUpEnd, Outcome } from 'kysely-replica-fallback';
 
 /** What one attempt of a poll came to. Times are in milliseconds from the poll's beginning. */
 export interface LabAttempt {
@@ -25,6 +25,8 @@ export interface LabPoll {
   readonly isBogus: boolean;
   /** Whether the fallback was on. */
   readonly fallback: boolean;
+  /** How its wait for the standby to catch up ended. `null` when there was none. */
+  readonly catchUpEnd: CatchUpEnd | null;
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
   readonly attempts: readonly LabAttempt[];

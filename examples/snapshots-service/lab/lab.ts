@@ -22,8 +22,9 @@ export interface LabParts {
   readonly servers: string;
   /** The standby, when its lag may be changed. */
   readonly standby: Replica | undefined;
-  /** The bounds of the wait to begin with. */
+  /** The wait to begin with. */
   readonly retryMs: { readonly min: number; readonly max: number };
+  readonly catchUp: boolean;
   readonly log: Log;
   /** What the scenes' seconds are multiplied by. Default is 1. */
   readonly pace?: number;
@@ -69,7 +70,7 @@ interface LabVisit {
 const NOT_OPEN = 'The demonstration in the terminal comes first. The lab opens when it has ended.';
 const OWN_SERVERS = 'These servers are your own, so their lag is left alone.';
 
-export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts }: LabParts): Lab {
+export function createLab({ databases, servers, log, pace = 1, ...parts }: LabParts): Lab {
   let version = 1;
   let isOpen = false;
   const visits = new Set<LabVisit>();
@@ -80,7 +81,8 @@ export function createLab({ databases, servers, retryMs, log, pace = 1, ...parts
   };
 
   const standby = parts.standby && createStandbyControl(parts.standby);
-  const initial = { ...CALM, retryMinMs: retryMs.min, retryMaxMs: retryMs.max };
+  const { catchUp, retryMs } = parts;
+  const initial = { ...CALM, catchUp, retryMinMs: retryMs.min, retryMaxMs: retryMs.max };
   const settings = createLiveSettings(clampToBounds(initial), standby, changed);
   const player = createScenePlayer({ settings, standby, onChange: changed, log, pace });
   const record = createLabRecord();

@@ -13,6 +13,7 @@ const Patch = fields({
   runners: numberWithin(BOUNDS.runners),
   paused: z.boolean('true or false').exactOptional(),
   fallback: z.boolean('true or false').exactOptional(),
+  catchUp: z.boolean('true or false').exactOptional(),
 });
 
 /**

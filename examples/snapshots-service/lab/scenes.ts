@@ -35,21 +35,26 @@ export const SCENES: readonly Scene[] = [
   {
     name: 'write-spike',
     title: 'Write spike',
-    claim: 'Lag swells to 150 ms and ebbs: retries save most reads, a few spill, none fails.',
+    claim: 'Lag swells to 150 ms: catch-up spares the primary, blind waits let some reads spill.',
     needsStandby: true,
     shows: ['replica', 'replica_retry', 'primary'],
     never: ['lie', 'error', 'not_found'],
     steps: [
       { says: 'All is calm: the replica has nearly everything.', seconds: 2, set: BUSY },
       {
-        says: 'Three times the writes, and the standby falls 60 ms behind: one retry is enough.',
+        says: 'Three times the writes, and the standby falls 60 ms behind: reads wait just that long.',
         seconds: 3,
         set: { runners: 12, lagMs: 60 },
       },
       {
-        says: '150 ms behind: short waits come too early, and those reads spill.',
+        says: '150 ms behind: they wait longer, and the primary is still spared.',
         seconds: 3,
         set: { lagMs: 150 },
+      },
+      {
+        says: 'The same without catch-up: short waits end too early, and those reads spill.',
+        seconds: 3,
+        set: { catchUp: false },
       },
       { says: 'The standby catches up.', seconds: 2, set: { runners: 4, lagMs: 0 } },
     ],
@@ -64,12 +69,17 @@ export const SCENES: readonly Scene[] = [
     never: ['error'],
     steps: [
       {
-        says: 'One second behind: the retry comes too early, and the primary serves every read.',
+        says: 'One second behind: after one wait that is clear, and reads go to the primary at once.',
         seconds: 4,
         set: { ...BUSY, lagMs: 1000 },
       },
       {
-        says: 'The same without the fallback: “not found” about rows that exist.',
+        says: 'The same without catch-up: each read waits in vain before the primary serves it.',
+        seconds: 3,
+        set: { catchUp: false },
+      },
+      {
+        says: 'Without the fallback: “not found” about rows that exist.',
         seconds: 3,
         set: { fallback: false },
       },
@@ -91,15 +101,21 @@ export const SCENES: readonly Scene[] = [
   {
     name: 'bogus-ids',
     title: 'Bogus ids',
-    claim: 'Half the polls ask for what exists nowhere: each climbs the whole ladder to be sure.',
+    claim: 'Half the polls ask for what exists nowhere: a replica that has caught up can say so.',
     needsStandby: false,
     shows: ['not_found'],
     never: ['lie', 'error'],
     steps: [
       {
-        says: 'Only the primary can say “not found” and be believed: a wait and two more reads.',
-        seconds: 5,
-        set: { fallback: true, retryMinMs: 50, retryMaxMs: 200, pollsPerSecond: 8, runners: 4 },
+        says: 'The replica has what the primary had, so its “not found” is true: no read on the primary.',
+        seconds: 4,
+        set: BUSY,
+        bogusIds: true,
+      },
+      {
+        says: 'Without catch-up, only the primary can say “not found” and be believed.',
+        seconds: 4,
+        set: { catchUp: false },
         bogusIds: true,
       },
     ],

@@ -6,7 +6,9 @@ export interface LabSettings {
   readonly paused: boolean;
   /** Off, the replica's word is final. */
   readonly fallback: boolean;
-  /** The wait before the standby is asked once more is between these two. */
+  /** Whether a read that misses waits just until the standby has caught up. Off, it waits for a random time. */
+  readonly catchUp: boolean;
+  /** A random wait is between these two, and any other one at most as long as the second. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
   /** Of each runner. */
@@ -58,6 +60,7 @@ export const CALM: LabSettings = {
   lagMs: 0,
   paused: false,
   fallback: true,
+  catchUp: true,
   retryMinMs: 50,
   retryMaxMs: 200,
   pollsPerSecond: 5,

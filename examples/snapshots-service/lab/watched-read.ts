@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
-import { thrown, withReplicaFallback } from 'kysely-replica-fallback';
-import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+import { type CatchUpEnd, thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
 import {
   getSnapshotsSince,
   SnapshotNotFoundError,
@@ -18,7 +18,9 @@ export interface Question {
   readonly isBogus: boolean;
 }
 
-type ReadSettings = Pick<LabSettings, 'fallback' | 'retryMinMs' | 'retryMaxMs'>;
+type ReadSettings = Pick<LabSettings, 'fallback' | 'catchUp' | 'retryMinMs' | 'retryMaxMs'>;
+
+const CATCH_UP = walCatchUp();
 
 /**
  * Asks what came after a snapshot, and notes how each attempt went.
@@ -28,7 +30,7 @@ type ReadSettings = Pick<LabSettings, 'fallback' | 'retryMinMs' | 'retryMaxMs'>;
 export async function watchRead(
   { primary, replica }: Pick<Databases, 'primary' | 'replica'>,
   { key, isBogus }: Question,
-  { fallback, retryMinMs, retryMaxMs }: ReadSettings,
+  { fallback, catchUp, retryMinMs, retryMaxMs }: ReadSettings,
   signal: AbortSignal,
 ): Promise<NewLabPoll> {
   const at = Date.now();
@@ -56,6 +58,7 @@ export async function watchRead(
   };
 
   let outcome: LabOutcome = 'error';
+  let catchUpEnd: CatchUpEnd | null = null;
   try {
     await (fallback
       ? withReplicaFallback((db, attempt) => ask(db, attempt.source, attempt.signal), {
@@ -64,9 +67,11 @@ export async function watchRead(
           isMiss: thrown(SnapshotNotFoundError),
           isUnavailable: replicaUnavailable,
           retryMs: { min: retryMinMs, max: retryMaxMs },
+          catchUp: catchUp ? CATCH_UP : undefined,
           signal,
           onOutcome: (report) => {
             if (report.outcome !== 'rejected') ({ outcome } = report);
+            catchUpEnd = report.recovery?.catchUp?.end ?? null;
           },
         })
       : // A bypass, as in `createServiceWithoutFallback`: the replica's word is final.
@@ -85,6 +90,7 @@ export async function watchRead(
     isLie,
     isBogus,
     fallback,
+    catchUpEnd,
     retryMinMs,
     retryMaxMs,
     attempts,

@@ -64,6 +64,7 @@ describe('the lag lab', () => {
     [{ runners: 21 }, '`runners` to be an integer from 0 to 20, got 21'],
     [{ paused: 'yes' }, '`paused` to be true or false, got "yes"'],
     [{ fallback: 1 }, '`fallback` to be true or false, got 1'],
+    [{ catchUp: 'off' }, '`catchUp` to be true or false, got "off"'],
     [[], 'the body to be an object, got []'],
   ])('refuses the settings %o, and changes nothing', async ([settings, expected]) => {
     const { set, lab } = await start();

@@ -76,6 +76,8 @@ describe("the lag lab's page", () => {
   test('sets the retry window, one end pushing the other, and the traffic', async () => {
     const { page, lab } = await open();
     const { news } = lab.visit();
+    expect(await page.locator('#retryMinMs').isDisabled()).toBe(true); // has no say in catch-up
+    await pressOn(page, 'catchUp', 'Space');
     await pressOn(page, 'retryMinMs', 'End');
     await expect
       .poll(() => news().polls.at(-1), PATIENCE)
@@ -108,13 +110,13 @@ describe("the lag lab's page", () => {
     const before = lab.state().settings;
     const button = page.locator('#scene-bogus-ids');
     await button.press('Enter');
-    await page.getByText('Only the primary can say “not found” and be believed').first().waitFor();
+    await page.getByText('so its “not found” is true: no read on the primary').first().waitFor();
     expect(lab.state().playing).toMatchObject({ name: 'bogus-ids' });
     expect(await page.locator('#scene-long-lag').isDisabled()).toBe(true);
     expect(await page.locator('#lagMs').isDisabled()).toBe(true);
     expect(await page.locator('#standby-reason').textContent()).toContain('“Bogus ids” is playing');
     await page.locator('#skip-hits').check();
-    await page.getByText('The id is bogus, and only the primary could say so.').waitFor();
+    await page.getByText('The id is bogus: the replica had all that the primary had').waitFor();
 
     await page.getByRole('button', { name: 'Stop the scene Bogus ids' }).press('Enter');
     await expect.poll(() => lab.state().playing, PATIENCE).toBe(null);
@@ -133,7 +135,7 @@ describe("the lag lab's page", () => {
     }
     expect([...new Set(reached)].filter((id) => id !== '').join(' ')).toBe(
       'timeline scene-write-spike scene-long-lag scene-standby-restart scene-bogus-ids ' +
-        'lagMs paused fallback retryMinMs retryMaxMs runners pollsPerSecond ' +
+        'lagMs paused fallback catchUp retryMaxMs runners pollsPerSecond ' +
         'skip-hits previous next latest',
     );
 
@@ -156,7 +158,13 @@ describe("the lag lab's page", () => {
 
   test('tells the story of the poll that is clicked, rung by rung', async () => {
     const { page, lab } = await open();
-    await lab.change({ lagMs: 30, retryMinMs: 100, retryMaxMs: 100, runners: 20 });
+    await lab.change({
+      catchUp: false,
+      lagMs: 30,
+      retryMinMs: 100,
+      retryMaxMs: 100,
+      runners: 20,
+    });
     const rungs = page.locator('#ladder li');
     await expect
       .poll(async () => {
@@ -173,6 +181,56 @@ describe("the lag lab's page", () => {
         expect.stringMatching(/^primary\s–\snot needed/),
       ]);
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
+    await lab.change({ lagMs: 0 });
+  });
+
+  test('tells that a read waited just until the replica had caught up', async () => {
+    const { page, lab } = await open();
+    await lab.change({ lagMs: 100, retryMaxMs: 2000 });
+    await page.getByText('The replica caught up and had the row').waitFor();
+    await page.locator('#skip-hits').check();
+    await page.locator('#previous').press('Enter');
+    expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
+      expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
+      expect.stringMatching(/^wait\s[\d.]+ ms\suntil it had replayed the primary’s position/),
+      expect.stringMatching(/^replica_retry\s[\d.]+ ms\sfound/),
+      expect.stringMatching(/^primary\s–\snot needed/),
+    ]);
+    await lab.change({ lagMs: 0 });
+  });
+
+  test('tells that a read did not wait for a replica that cannot catch up in time', async () => {
+    const { page, lab } = await open();
+    await lab.change({ paused: true });
+    const { news } = lab.visit();
+    let hopeless = 0;
+    const countHopeless = () =>
+      (hopeless += news().polls.filter(({ catchUpEnd }) => catchUpEnd === 'hopeless').length);
+    await expect.poll(countHopeless, PATIENCE).toBeGreaterThan(10);
+    await page.getByText('The replica was too far behind to wait for').waitFor();
+    await page.locator('#previous').press('Enter');
+    expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
+      expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
+      expect.stringMatching(/^wait\s[\d.]+ ms\sover at once: it is too far behind/),
+      expect.stringMatching(/^replica_retry\s–\sskipped: it has not caught up/),
+      expect.stringMatching(/^primary\s[\d.]+ ms\sfound/),
+    ]);
+    await lab.change({ paused: false });
+  });
+
+  test('switches catch-up off, so that reads wait blindly, and on again', async () => {
+    const { page, lab } = await open();
+    await lab.change({ lagMs: 20 });
+    const { news } = lab.visit();
+    const waits = () =>
+      news()
+        .polls.filter(({ outcome }) => outcome === 'replica_retry')
+        .map(({ catchUpEnd }) => catchUpEnd);
+    for (const how of [null, 'caught_up']) {
+      await page.getByRole('switch', { name: /^Catch-up/ }).press('Space');
+      await expect.poll(() => lab.state().settings.catchUp).toBe(how !== null);
+      await expect.poll(waits, PATIENCE).toContain(how);
+    }
     await lab.change({ lagMs: 0 });
   });
 

@@ -19,7 +19,7 @@ describe('a scene of the lag lab', () => {
 
   test.for(SCENES)('"$title" shows what it claims, and puts everything back', async (scene) => {
     const { lab, log } = await startLagLab(database.cluster, { pace: 0.35 });
-    await lab.change({ lagMs: 7, paused: true, retryMinMs: 3, pollsPerSecond: 2 });
+    await lab.change({ lagMs: 7, paused: true, catchUp: false, retryMinMs: 3, pollsPerSecond: 2 });
     const before = { settings: lab.state().settings, standby: await readStandby() };
     expect(before.standby).toEqual({ delay: '7ms', pause: 'paused' });
 
@@ -45,6 +45,27 @@ describe('a scene of the lag lab', () => {
     expect({ settings: lab.state().settings, standby: await readStandby() }).toEqual(before);
     expect(lab.state().played).toEqual({ title: scene.title, end: 'finished' });
     expect(log).toEqual([]);
+  });
+
+  test('asks the primary for no row that is nowhere, unless it has switched catch-up off', async () => {
+    const { lab } = await startLagLab(database.cluster);
+    const { news } = lab.visit();
+    lab.play(SCENES.find(({ name }) => name === 'bogus-ids')!);
+    const sources = { caught_up: new Set<string>(), blind: new Set<string>() };
+    const watch = () => {
+      for (const { outcome, catchUpEnd, attempts } of news().polls) {
+        if (outcome !== 'not_found') continue;
+        const last = attempts.at(-1)!.source;
+        if (catchUpEnd === 'caught_up') sources.caught_up.add(last);
+        if (catchUpEnd === null) sources.blind.add(last);
+      }
+      return lab.state().playing;
+    };
+    await expect.poll(watch, { timeout: 20_000 }).toBe(null);
+    expect(sources).toEqual({
+      caught_up: new Set(['replica_retry']),
+      blind: new Set(['primary']),
+    });
   });
 
   test('that has stopped the standby starts it again when it is ended early', async () => {

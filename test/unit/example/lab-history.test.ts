@@ -9,6 +9,7 @@ const POLL = {
   isLie: false,
   isBogus: false,
   fallback: true,
+  catchUpEnd: null,
   retryMinMs: 50,
   retryMaxMs: 200,
   attempts: [],

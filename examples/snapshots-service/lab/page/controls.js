@@ -17,8 +17,8 @@ const STOPS = {
 
 /** @type {(keyof typeof STOPS)[]} */
 const SLIDERS = ['lagMs', 'retryMinMs', 'retryMaxMs', 'runners', 'pollsPerSecond'];
-/** @type {('paused' | 'fallback')[]} */
-const SWITCHES = ['paused', 'fallback'];
+/** @type {('paused' | 'fallback' | 'catchUp')[]} */
+const SWITCHES = ['paused', 'fallback', 'catchUp'];
 
 /**
  * The controls. What somebody sets is sent at once, one change after the other.
@@ -88,6 +88,7 @@ export function showControls(onState) {
       setText(byId(`${name}-value`, HTMLElement), text);
     }
     for (const name of SWITCHES) byId(name, HTMLInputElement).checked = settings[name];
+    byId('retryMinMs', HTMLInputElement).disabled = settings.catchUp; // only random waits have a shortest
     const isPausing = settings.paused && !state.settings.paused;
     setText(
       byId('paused-note', HTMLElement),

@@ -19,7 +19,7 @@ export const KINDS = {
   },
   primary: { says: 'served it: a spill', path: 'M0 -1L1 0L0 1L-1 0z' },
   not_found: {
-    says: 'true: not on the primary either',
+    says: 'true: it exists nowhere',
     path: 'M-.65 -.65H.65V.65H-.65z',
     isHollow: true,
   },

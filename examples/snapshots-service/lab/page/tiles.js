@@ -26,7 +26,7 @@ export function showTiles(recent) {
   const retries = tile('replica_retry', 'Saved by retry');
   const spills = tile('primary', 'Spills');
   const bad = tile('lie', 'Lies, errors');
-  const load = tile(null, 'Primary queries');
+  const load = tile(null, 'Primary reads');
   const p50 = tile(null, 'p50');
   const p99 = tile(null, 'p99');
 

@@ -6,6 +6,7 @@ import { byId } from './dom.js';
 import { formatMs, formatSetting } from './format.js';
 import { kindOf } from './kinds.js';
 import { drawSprites, readTheme, ring, within, write } from './paint.js';
+import { waitBandOf } from './wait-band.js';
 
 /** How far back it goes: what is older is told by the tiles only. */
 const SHOWN_S = 30;
@@ -46,7 +47,7 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   /** @param {uPlot} u */
   const drawBackground = ({ ctx, bbox }) => {
     const { left, top, width, height } = bbox;
-    const { fallback = false, retryMinMs = 0, retryMaxMs = 0 } = settings() ?? {};
+    const wait = waitBandOf(settings());
     within(ctx, bbox, () => {
       for (const [from, to] of recent.gaps()) {
         const x = toX(from);
@@ -55,10 +56,10 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
         if (toX(to) - x < px(74)) continue;
         write(ctx, theme, { text: 'no answer', x: x + px(5), y: top + px(16), colour: theme.ink });
       }
-      if (!fallback || retryMaxMs === 0) return;
-      const y = toY(retryMaxMs);
+      if (wait === undefined) return;
+      const y = toY(wait.maxMs);
       ctx.fillStyle = theme.band;
-      ctx.fillRect(left, y, width, Math.max(toY(retryMinMs) - y, px(2)));
+      ctx.fillRect(left, y, width, Math.max(toY(wait.minMs) - y, px(2)));
     });
   };
 
@@ -81,12 +82,11 @@ export function showTimeline(recent, { settings, selected, onSelect }) {
   /** @param {uPlot} u */
   const drawLabels = ({ ctx, bbox }) => {
     const { left, top, width } = bbox;
-    const { fallback = false, retryMinMs = 0, retryMaxMs = 0 } = settings() ?? {};
+    const wait = waitBandOf(settings());
     within(ctx, bbox, () => {
-      if (fallback && retryMaxMs > 0) {
-        const text = `retry window ${retryMinMs}–${retryMaxMs} ms`;
-        const y = toY(retryMaxMs) - px(5);
-        write(ctx, theme, { text, x: left + px(8), y, colour: theme.bandInk });
+      if (wait !== undefined) {
+        const y = toY(wait.maxMs) - px(5);
+        write(ctx, theme, { text: wait.name, x: left + px(8), y, colour: theme.bandInk });
       }
       const lagMs = recent.lag.at(-1)?.lagMs ?? null;
       if (lagMs !== null) {
