@@ -112,3 +112,14 @@ test('goes back to the replica with the first read that starts when it has caugh
   expect(servedBy(false)).toContain('primary');
   expect(servedBy(true)).toEqual(new Set(['replica']));
 });
+
+test('costs one window also when the primary was asked just before the replica fell behind', async () => {
+  await database.holdBack();
+  onTestFinished(() => database.catchUp());
+
+  expect(await read((db) => findOrder(db, 'nowhere').executeTakeFirst())).toBeUndefined();
+  await addAndFind();
+
+  await addAndFind();
+  expect(waitOf(reports.at(-1))?.end).toBe('hopeless');
+});
