@@ -12,7 +12,8 @@ await database.write(addOrder('1'));
 /** A replica whose replay is paused, as in an outage of replication. */
 
 const WINDOW_MS = 500;
-const { catchUp, positionQueries, ...gauged } = gaugedCatchUp();
+const gauged = gaugedCatchUp();
+const { catchUp, positionQueries } = gauged;
 const watchQueries = gauged.watchQueries(database.replica.db);
 const { onOutcome, reports } = recordReads();
 const read = createReplicaFallback({
@@ -47,6 +48,15 @@ async function knowThatItIsHopeless(): Promise<void> {
   await expect
     .poll(async () => (await addAndFind()) && waitOf(reports.at(-1))?.end, { timeout: 10_000 })
     .toBe('hopeless');
+}
+
+/** Asks without a pause, and resolves with the time at which the replica was there. */
+async function waitUntilReplayed(position: string): Promise<number> {
+  for (;;) {
+    const replayed = await catchUp.replayed(database.replica.db);
+    if (replayed === undefined) throw new Error('The replica is no standby.');
+    if (catchUp.compare(replayed, position) === 'reached') return performance.now();
+  }
 }
 
 function waitOf(report: ReadReport | undefined) {
@@ -95,8 +105,9 @@ test('goes back to the replica with the first read that starts when it has caugh
   };
   const readers = Promise.all([readOn(), readOn(), readOn(), readOn()]);
   await expect.poll(() => seen.length).toBeGreaterThan(10);
-  await database.catchUp();
-  const caughtUpAt = performance.now();
+  const resuming = database.cluster.replicas[0].resumeReplay();
+  const caughtUpAt = await waitUntilReplayed(after);
+  await resuming;
   await expect
     .poll(() => seen.filter(({ startedAt }) => startedAt > caughtUpAt).length)
     .toBeGreaterThan(10);
