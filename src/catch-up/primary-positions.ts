@@ -72,11 +72,14 @@ export class PrimaryPositions {
     else this.#doubts.tell('The primary did not give its position in time.');
   }
 
+  /** Forgets those between two that are close to each other, for their age. */
   #remember(newest: PrimaryPosition): PrimaryPosition {
+    const all = [...this.#history, newest];
     const kept: PrimaryPosition[] = [];
-    for (const each of [...this.#history, newest]) {
-      const gap = each.takenAt - (kept.at(-1)?.takenAt ?? Number.NEGATIVE_INFINITY);
-      if (gap >= (newest.takenAt - each.takenAt) / 8) kept.push(each);
+    for (const [index, each] of all.entries()) {
+      const before = kept.at(-1)?.takenAt ?? Number.NEGATIVE_INFINITY;
+      const after = all[index + 1]?.takenAt ?? Number.POSITIVE_INFINITY;
+      if (after - before >= (newest.takenAt - each.takenAt) / 8) kept.push(each);
     }
     this.#history = kept.slice(-MOST_REMEMBERED);
     return newest;

@@ -1,8 +1,10 @@
 import type { CatchUp } from 'kysely-replica-fallback';
-import { type KyselyClient, walCatchUp } from 'kysely-replica-fallback/postgres';
+import { createCatchUp, type PositionSource } from 'kysely-replica-fallback/catch-up';
+import type { KyselyClient } from 'kysely-replica-fallback/postgres';
+import { walSource } from './wal-source.ts';
 
 /** How many queries there were, and how many of them at once at most. */
-export interface Gauge {
+interface Gauge {
   readonly total: number;
   readonly most: number;
 }
@@ -10,13 +12,15 @@ export interface Gauge {
 /** `walCatchUp`, with all its shared queries counted. */
 export interface GaugedCatchUp {
   readonly catchUp: CatchUp<KyselyClient>;
+  /** Whose queries are counted. */
+  readonly source: PositionSource<KyselyClient>;
   readonly positionQueries: Gauge;
   /** By replica. */
   watchQueries(replica: KyselyClient): Gauge;
 }
 
 export function gaugedCatchUp(): GaugedCatchUp {
-  const wal = walCatchUp();
+  const wal = walSource();
   const positionQueries = new RunningGauge();
   const byReplica = new Map<KyselyClient, RunningGauge>();
   const watchQueries = (replica: KyselyClient): RunningGauge => {
@@ -24,19 +28,16 @@ export function gaugedCatchUp(): GaugedCatchUp {
     byReplica.set(replica, gauge);
     return gauge;
   };
-  return {
-    positionQueries,
-    watchQueries,
-    catchUp: {
-      ...wal,
-      position: (primary) => positionQueries.measure(wal.position(primary)),
-      replayed: (replica) => watchQueries(replica).measure(wal.replayed(replica)),
-      whenReplayed(replica, position, timeoutMs) {
-        const answer = wal.whenReplayed?.(replica, position, timeoutMs);
-        return answer && watchQueries(replica).measure(answer);
-      },
+  const source: PositionSource<KyselyClient> = {
+    ...wal,
+    position: (primary) => positionQueries.measure(wal.position(primary)),
+    replayed: (replica) => watchQueries(replica).measure(wal.replayed(replica)),
+    whenReplayed(replica, position, timeoutMs) {
+      const answer = wal.whenReplayed?.(replica, position, timeoutMs);
+      return answer && watchQueries(replica).measure(answer);
     },
   };
+  return { positionQueries, watchQueries, source, catchUp: createCatchUp(source) };
 }
 
 class RunningGauge implements Gauge {

@@ -8,16 +8,16 @@ import {
   sql,
 } from 'kysely';
 import { type CatchUp, type PinnedQuery, ReplicaBehindError } from 'kysely-replica-fallback';
-import { createCatchUp, type PositionSource } from 'kysely-replica-fallback/catch-up';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { walCatchUp } from 'kysely-replica-fallback/postgres';
-import { sourceOf } from '../../src/catch-up/create-catch-up.ts';
 import type { OrdersDatabase } from './orders.ts';
+import { walSource } from './wal-source.ts';
 
 /** Checks that look right, and let older answers through. */
 
 type WrongCatchUp = CatchUp<Kysely<OrdersDatabase>>;
 
-const wal = requireSource(walCatchUp());
+const wal = walSource();
 
 /** The check is taken out. */
 export const unchecked: WrongCatchUp = checkedBy((replica, _position, query) => query(replica));
@@ -65,12 +65,6 @@ function checkedBy(runAt: RunAt): WrongCatchUp {
     ...wal,
     runAt: (replica, position = '', query) => runAt(replica, position, query),
   });
-}
-
-function requireSource<Client>(catchUp: CatchUp<Client>): PositionSource<Client> {
-  const source = sourceOf(catchUp);
-  if (source === undefined) throw new Error('The catch-up has no source.');
-  return source;
 }
 
 class CheckInside implements KyselyPlugin {

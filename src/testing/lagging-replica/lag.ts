@@ -1,4 +1,4 @@
-import type { KyselyPlugin, QueryId } from 'kysely';
+import type { Kysely, KyselyPlugin, QueryId } from 'kysely';
 import { type Substitute, substituteTables } from './substitute-tables.ts';
 
 /** What an answer of a stand-in showed: its tables as they lag, or as they are. */
@@ -15,12 +15,15 @@ export class Lag {
   wasRead = false;
   readonly answers: LaggingReplicaAnswer[] = [];
   readonly substitutes: readonly Substitute[];
+  /** How many positions had been taken when it began. */
+  readonly begunAfter: number;
   readonly #end: LagEnd;
   readonly #begunAt = performance.now();
   #ended = false;
 
-  constructor(substitutes: readonly Substitute[], end: LagEnd) {
+  constructor(substitutes: readonly Substitute[], end: LagEnd, begunAfter: number) {
     this.substitutes = substitutes;
+    this.begunAfter = begunAfter;
     this.#end = end;
   }
 
@@ -47,7 +50,7 @@ export class Lag {
 /** Shows queries the lag that there is when they are compiled. */
 export function lagPlugin(currentLag: () => Lag): KyselyPlugin {
   const answered = new WeakMap<QueryId, () => void>();
-  return {
+  const plugin: KyselyPlugin = {
     transformQuery({ node, queryId }) {
       const lag = currentLag();
       const shown = lag.shows;
@@ -65,4 +68,14 @@ export function lagPlugin(currentLag: () => Lag): KyselyPlugin {
       return result;
     },
   };
+  lagByPlugin.set(plugin, currentLag);
+  return plugin;
+}
+
+const lagByPlugin = new WeakMap<KyselyPlugin, () => Lag>();
+
+/** The lags of a stand-in, and of what was made of it: a transaction, or another stand-in. */
+export function lagsOf<DB>(client: Kysely<DB>): Lag[] {
+  const { plugins } = client.getExecutor();
+  return plugins.flatMap((plugin) => lagByPlugin.get(plugin)?.() ?? []);
 }

@@ -1,7 +1,9 @@
 import { AliasNode, IdentifierNode, type Kysely, sql } from 'kysely';
+import type { CatchUp } from '../../informed-read.ts';
 import { freezeTables, type FrozenTables } from './frozen-tables.ts';
 import { Lag, lagPlugin, type LaggingReplicaAnswer } from './lag.ts';
 import { type LaggingReplicaOptions, resolveLag } from './lagging-replica-options.ts';
+import { countPositions, standInPositions } from './stand-in-positions.ts';
 import type { Substitute } from './substitute-tables.ts';
 import { type TableName, tableNode } from './table-name.ts';
 
@@ -9,6 +11,14 @@ import { type TableName, tableNode } from './table-name.ts';
 export interface LaggingReplica<DB> extends AsyncDisposable {
   /** For `replica`: on the connections of the client that it was made from. The tables lag, and writes are refused. */
   readonly db: Kysely<DB>;
+  /**
+   * For `catchUp`, in place of `walCatchUp()`, on any database. All that was written before the lag began is replayed, and
+   * all else when the lag is over. It asks no database for a position, and takes any that `after` may be. One that does not
+   * come from a stand-in, but from `walPosition()`, counts as taken when a read first brings it.
+   *
+   * An attempt that is refused as behind is no answer, so `catchUpAfterAttempts` does not count it.
+   */
+  readonly positions: CatchUp<Kysely<DB>>;
   /**
    * What the answers to queries of the tables showed since the lag began, oldest first: `['lagging', 'caught_up']`. A
    * query that failed has no answer. A stream has one, with its first rows.
@@ -86,7 +96,7 @@ export function laggingReplica<DB>(
 ): LaggingReplica<DB> {
   const { tables, end } = resolveLag(client, options);
   const hidden = tables.map(hideTable);
-  let lag = new Lag(hidden, end);
+  let lag = new Lag(hidden, end, countPositions());
   let frozen: FrozenTables | undefined;
 
   const thaw = async (next?: FrozenTables) => {
@@ -108,17 +118,18 @@ export function laggingReplica<DB>(
 
   return {
     db: client.withPlugin(lagPlugin(() => lag)),
+    positions: standInPositions(),
     get answers() {
       return lag.answers;
     },
     wasRead: () => lag.wasRead,
     hide() {
-      lag = new Lag(hidden, end);
+      lag = new Lag(hidden, end, countPositions());
     },
     freeze: () =>
       inTurn(async () => {
         const next = await freezeTables(client, tables);
-        lag = new Lag(next.substitutes, end);
+        lag = new Lag(next.substitutes, end, countPositions());
         await thaw(next);
       }),
     catchUp: () => lag.catchUp(),

@@ -53,9 +53,9 @@ async function knowThatItIsHopeless(): Promise<void> {
 /** Asks without a pause, and resolves with the time at which the replica was there. */
 async function waitUntilReplayed(position: string): Promise<number> {
   for (;;) {
-    const replayed = await catchUp.replayed(database.replica.db);
+    const replayed = await gauged.source.replayed(database.replica.db);
     if (replayed === undefined) throw new Error('The replica is no standby.');
-    if (catchUp.compare(replayed, position) === 'reached') return performance.now();
+    if (gauged.source.compare(replayed, position) === 'reached') return performance.now();
   }
 }
 

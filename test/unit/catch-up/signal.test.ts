@@ -178,14 +178,21 @@ test('passes the signal of the attempt to a query that is checked', async () => 
   expect(signals).toEqual([signal]);
 });
 
-test('leaves no listener behind when the primary does not say in time where it is', async () => {
-  const { options, find, primary } = fakeCluster();
-  primary.says = failsLater;
+test.for<[string, (cluster: FakeCluster) => void]>([
+  ['the replica catches up', ({ replay }) => setTimeout(replay, 30)],
+  ['the replica is too late', () => {}],
+  ['the primary does not say in time where it is', ({ primary }) => (primary.says = failsLater)],
+  ['the replica does not say where it is', ({ replica }) => (replica.says = async () => undefined)],
+])('leaves nothing behind when %s', async ([, happens]) => {
+  const cluster = fakeCluster();
+  const { options, find, write } = cluster;
   const { signal } = new AbortController();
+  write('o1');
+  happens(cluster);
 
   await Promise.all([
-    withReplicaFallback(find('nowhere'), { ...options, signal }),
-    vi.advanceTimersByTimeAsync(200),
+    withReplicaFallback(find('o1'), { ...options, signal }),
+    vi.advanceTimersByTimeAsync(400),
   ]);
 
   expect(getEventListeners(signal, 'abort')).toEqual([]);

@@ -59,7 +59,10 @@ test('lets each read go when the replica has what that one needs', async () => {
   await vi.advanceTimersByTimeAsync(100);
   const [{ report: early }, { report: late }] = await Promise.all([first, second]);
 
-  expect([early.outcome, late.outcome]).toEqual(['replica_retry', 'replica_retry']);
+  expect([early, late]).toMatchObject([
+    { outcome: 'replica_retry', attempts: 2 },
+    { outcome: 'replica_retry', attempts: 2 },
+  ]);
   expect(early.durationMs).toBeLessThan(40);
   expect(late.durationMs).toBeGreaterThanOrEqual(60);
 });
@@ -108,15 +111,26 @@ test('does not wait for a replica that has left a question open for longer than 
   expect(replica.asked).toBe(1);
 });
 
-test('gives up a question that the replica has left open for a minute', async () => {
-  const { options, find, replica } = fakeCluster();
-  replica.says = () => new Promise(() => {});
+test('gives up a question that the replica has left open for a minute, whatever comes of it then', async () => {
+  const { options, find, write, replica, replay } = fakeCluster();
+  const { promise: lateAnswer, resolve: answerLate } = Promise.withResolvers<undefined>();
+  replica.says = () => lateAnswer;
   const lost = withReplicaFallback(find('nowhere'), options);
   await vi.advanceTimersByTimeAsync(61_000);
   await lost;
 
-  replica.says = async () => positionAt(0);
-  const { report } = await seeRead(find('nowhere'), options);
+  write('o1');
+  setTimeout(replay, 10);
+  replica.says = () =>
+    new Promise((resolve) => setTimeout(() => resolve(positionAt(replica.has)), 5));
+  const read = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(2);
+  answerLate(undefined);
+  await vi.advanceTimersByTimeAsync(50);
 
-  expect(report).toMatchObject({ outcome: 'not_found', attempts: 2 });
+  expect((await read).report).toMatchObject({
+    outcome: 'replica_retry',
+    recovery: { catchUp: { end: 'caught_up' } },
+  });
+  expect(replica.askedAtOnce).toBe(2); // the lost one, and one at a time since
 });

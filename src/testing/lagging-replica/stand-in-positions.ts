@@ -1,0 +1,66 @@
+import type { Kysely, Transaction } from 'kysely';
+import { createCatchUp } from '../../catch-up/create-catch-up.ts';
+import type { Reach } from '../../catch-up/position-source.ts';
+import { ReplicaBehindError } from '../../errors.ts';
+import type { CatchUp } from '../../informed-read.ts';
+import { compareWalPositions } from '../../postgres/wal-position.ts';
+import { lagsOf } from './lag.ts';
+
+/** How many positions were taken. All stand-ins share them, because one `catchUp` is for all replicas of a read. */
+let taken = 0;
+
+/** For a lag to remember when it begins: what was written by then is what it shows. */
+export function countPositions(): number {
+  return taken;
+}
+
+/** What the option `catchUp` is on stand-ins: where they are is known without asking a database. */
+export function standInPositions<DB>(): CatchUp<Kysely<DB>> {
+  return createCatchUp<Kysely<DB>>({
+    position: async () => positionAt(++taken),
+    replayed: async (replica) => positionAt(replayedBy(replica)),
+    compare,
+    runAt(replica, position, query) {
+      const run = async (pinned: Kysely<DB>) => {
+        const reach =
+          position === undefined ? 'reached' : compare(positionAt(replayedBy(replica)), position);
+        if (reach !== 'reached') throw new ReplicaBehindError(reach);
+        return query(pinned);
+      };
+      // As behind `walCatchUp()`, so that a query which starts a transaction of its own fails here, too.
+      return isTransaction(replica) ? run(replica) : replica.transaction().execute(run);
+    },
+  });
+}
+
+/** Of several lags, the one that is furthest behind. A client that does not lag has all there is. */
+function replayedBy<DB>(client: Kysely<DB>): number {
+  const lags = lagsOf(client).filter(({ shows }) => shows === 'lagging');
+  return Math.min(taken, ...lags.map(({ begunAfter }) => begunAfter));
+}
+
+function isTransaction<DB>(client: Kysely<DB>): client is Transaction<DB> {
+  return client.isTransaction;
+}
+
+/** They look like those of PostgreSQL, for code that expects that. */
+function positionAt(count: number): string {
+  return `${OWN}${count.toString(16)}`;
+}
+
+const OWN = '000000000000-';
+
+function compare(replayed: string, position: string): Reach {
+  return numberOf(replayed) >= numberOf(position) ? 'reached' : 'behind';
+}
+
+/** One from elsewhere, for instance by `walPosition()`, counts as taken when it is first seen. */
+function numberOf(position: string): number {
+  compareWalPositions(position, position); // throws for what is no position
+  if (position.startsWith(OWN)) return Number.parseInt(position.slice(OWN.length), 16);
+  const number = seen.get(position) ?? ++taken;
+  seen.set(position, number);
+  return number;
+}
+
+const seen = new Map<string, number>();

@@ -1,0 +1,283 @@
+import type { Kysely } from 'kysely';
+import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fallback';
+import { createCausalSession, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import {
+  laggingReplica,
+  type LaggingReplica,
+  type LaggingReplicaOptions,
+  recordReads,
+  startReplicationCluster,
+} from 'kysely-replica-fallback/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../support/connect.ts';
+import { openSqlite } from '../../support/sqlite.ts';
+
+interface Database {
+  customer_order: { id: string; version: number };
+}
+
+/** On a machine that stands still for a while, a read can see that the window is over before its timer says so. */
+const TOO_LATE = expect.stringMatching(/^(late|hopeless)$/);
+
+describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (dialect) => {
+  let primary: Kysely<Database>;
+  const ends: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    if (dialect === 'SQLite') primary = openSqlite();
+    else {
+      const cluster = await startReplicationCluster();
+      primary = connect<Database>(cluster.primary.connectionString).db;
+      ends.push(() => cluster.stop());
+    }
+    ends.unshift(() => primary.destroy());
+    await primary.schema
+      .createTable('customer_order')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('version', 'integer', (column) => column.notNull())
+      .execute();
+  });
+  beforeEach(async () => {
+    await primary.deleteFrom('customer_order').execute();
+    await primary.insertInto('customer_order').values({ id: 'o1', version: 1 }).execute();
+  });
+  afterAll(async () => {
+    for (const end of ends) await end();
+  });
+
+  const update = () => primary.updateTable('customer_order').set({ version: 2 }).execute();
+  const findInTransaction = (db: Kysely<Database>) => db.transaction().execute(find('o1'));
+  const find = (id: string) => (db: Kysely<Database>) =>
+    db.selectFrom('customer_order').selectAll().where('id', '=', id).executeTakeFirst();
+
+  /** A stand-in, and reads of it with `catchUp`, which wait 60 ms at most. */
+  function stand(options: Partial<LaggingReplicaOptions<Database>> = {}) {
+    const replica = laggingReplica(primary, { tables: ['customer_order'], ...options });
+    onTestFinished(() => replica.release());
+    const { onOutcome, outcomes, reports } = recordReads();
+    const read = createReplicaFallback({
+      primary,
+      replica: replica.db,
+      catchUp: replica.positions,
+      retryMs: 60,
+      onOutcome,
+    });
+    return { replica, read, outcomes, reports };
+  }
+
+  test('is asked again at the moment when it has caught up', async () => {
+    const { replica, read, reports } = stand({ catchUpAfterAttempts: 1 });
+
+    expect(await read(find('o1'))).toEqual({ id: 'o1', version: 1 });
+    expect(replica.answers).toEqual(['lagging', 'caught_up']);
+    expect(reports).toMatchObject([
+      {
+        outcome: 'replica_retry',
+        attempts: 2,
+        recovery: { catchUp: { waitedFor: 'existence', end: 'caught_up' } },
+      },
+    ]);
+  });
+
+  test('is waited for, which is not counted as an attempt', async () => {
+    const { replica, read, reports } = stand({ catchUpAfterMs: 30 });
+
+    expect(await read(find('o1'))).toEqual({ id: 'o1', version: 1 });
+    expect(replica.answers).toEqual(['lagging', 'caught_up']);
+    expect(reports).toMatchObject([
+      { outcome: 'replica_retry', attempts: 2, recovery: { catchUp: { end: 'caught_up' } } },
+    ]);
+  });
+
+  test('has the last word on a row that is nowhere', async () => {
+    const { read, outcomes } = stand({ catchUpAfterAttempts: 1 });
+
+    expect(await read(find('nowhere'))).toBeUndefined();
+    expect(outcomes).toEqual(['not_found']);
+  });
+
+  test('is too late, and later hopeless, when it does not catch up', async () => {
+    const { replica, read, reports } = stand();
+    for (let i = 0; i < 3; i++) {
+      expect(await read(find('o1'))).toEqual({ id: 'o1', version: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+
+    expect(replica.answers).toEqual(['lagging', 'lagging', 'lagging']);
+    expect(reports).toMatchObject([
+      { outcome: 'primary', attempts: 2, recovery: { catchUp: { end: TOO_LATE } } },
+      { outcome: 'primary', attempts: 2, recovery: { catchUp: { end: TOO_LATE } } },
+      { outcome: 'primary', attempts: 2, recovery: { catchUp: { end: 'hopeless' } } },
+    ]);
+  });
+
+  test('is waited for in each lag anew, whatever an earlier one was like', async () => {
+    const { replica, read, outcomes } = stand();
+    await read(find('o1'));
+    for (let lag = 0; lag < 2; lag++) {
+      const next = stand({ catchUpAfterMs: 20 });
+      await next.read(find('o1'));
+      expect(next.outcomes).toEqual(['replica_retry']);
+    }
+    replica.hide();
+    await read(find('o1'));
+
+    expect(outcomes).toEqual(['primary', 'primary']);
+  });
+
+  /** A position after what was written last, as code under test has it. */
+  async function takePosition({ read }: ReturnType<typeof stand>): Promise<string> {
+    if (dialect === 'PostgreSQL') return walPosition(primary);
+    const session = createCausalSession(read);
+    session.wrote();
+    return (await session.position()) ?? 'none';
+  }
+
+  test('does not answer a read after a position that it does not have', async () => {
+    const stood = stand();
+    const { replica, read, reports } = stood;
+    await replica.freeze();
+    await update();
+    const after = await takePosition(stood);
+
+    expect(await read(find('o1'))).toMatchObject({ version: 1 });
+    expect(await read(find('o1'), { after })).toMatchObject({ version: 2 });
+    expect(replica.answers).toEqual(['lagging']); // a refusal is no answer
+    expect(await read(find('o1'), { after: 'now' })).toMatchObject({ version: 2 });
+    replica.catchUp();
+    expect(await read(find('o1'), { after })).toMatchObject({ version: 2 });
+    expect(await read(find('o1'), { after: 'now' })).toMatchObject({ version: 2 });
+
+    expect(replica.answers).toEqual(['lagging', 'caught_up', 'caught_up']);
+    expect(reports).toMatchObject([
+      { outcome: 'replica' },
+      { outcome: 'primary', recovery: { catchUp: { waitedFor: 'after', end: TOO_LATE } } },
+      { outcome: 'primary', recovery: { catchUp: { waitedFor: 'after' } } },
+      { outcome: 'replica' },
+      { outcome: 'replica' },
+    ]);
+  });
+
+  test('is waited for by a read after a position', async () => {
+    const stood = stand({ catchUpAfterMs: 500 });
+    const { replica, read, outcomes } = stood;
+    await replica.freeze();
+    await update();
+    const after = await takePosition(stood);
+
+    expect(await read(find('o1'), { after, retryMs: 5000 })).toMatchObject({ version: 2 });
+    expect(outcomes).toEqual(['replica_retry']);
+    expect(replica.answers).toEqual(['caught_up']);
+  });
+
+  test('answers a read after a position that was known before the lag began', async () => {
+    const stood = stand();
+    const { replica, read, outcomes } = stood;
+    replica.catchUp();
+    const after = await takePosition(stood);
+    await read(find('o1'), { after });
+    await replica.freeze();
+    await update();
+
+    expect(await read(find('o1'), { after })).toMatchObject({ version: 1 });
+    expect(outcomes).toEqual(['replica', 'replica']);
+  });
+
+  test('lets a session see its own writes, and nothing older than it has seen', async () => {
+    const { replica, read, outcomes } = stand();
+    replica.catchUp();
+    const session = createCausalSession(read);
+    expect(await session.read(find('o1'))).toMatchObject({ version: 1 });
+    await replica.freeze();
+    expect(await session.read(find('o1'))).toMatchObject({ version: 1 });
+    await update();
+    session.wrote();
+    expect(await session.read(find('o1'))).toMatchObject({ version: 2 });
+    expect(await session.read(find('o1'))).toMatchObject({ version: 2 });
+    replica.catchUp();
+    expect(await session.read(find('o1'))).toMatchObject({ version: 2 });
+    await replica.freeze();
+    expect(await session.read(find('o1'))).toMatchObject({ version: 2 });
+
+    expect(outcomes).toEqual(['replica', 'replica', 'primary', 'primary', 'replica', 'replica']);
+  });
+
+  test('is one of several, of which the one is asked that has caught up', async () => {
+    const { replica, outcomes, read } = stand();
+    const other = stand({ catchUpAfterMs: 20 });
+
+    expect(await read(find('o1'), { replica: [replica.db, other.replica.db] })).toMatchObject({
+      version: 1,
+    });
+    expect(outcomes).toEqual(['replica_retry']);
+    expect(replica.answers.concat(other.replica.answers)).toEqual(['lagging', 'caught_up']);
+  });
+
+  test.for(['nonsense', '', '000000000000-', '0-0', 'NOW'])(
+    'tells a client that %o is no position',
+    async (after) => {
+      const { read } = stand();
+      await expect(read(find('o1'), { after })).rejects.toThrow(InvalidPositionError);
+    },
+  );
+
+  test('does not let a query start a transaction of its own after a position', async () => {
+    const { replica, read } = stand();
+    replica.catchUp();
+
+    expect(await read(findInTransaction)).toMatchObject({ version: 1 });
+    await expect(read(findInTransaction, { after: 'now' })).rejects.toThrow('Transaction');
+  });
+
+  test('of a transaction has positions, too', async () => {
+    const trx = await primary.startTransaction().execute();
+    const replica: LaggingReplica<Database> = laggingReplica<Database>(trx, {
+      tables: ['customer_order'],
+    });
+    const { read, outcomes } = stand();
+    const options = { replica: replica.db, catchUp: replica.positions };
+    replica.catchUp();
+    try {
+      // On SQLite there is one connection, which the transaction has.
+      expect(await read(find('o1'), { ...options, after: 'now' })).toMatchObject({ version: 1 });
+    } finally {
+      await trx.rollback().execute();
+    }
+    expect(outcomes).toEqual(['replica']);
+  });
+});
+
+describe('a stand-in for the replica, for code with `walCatchUp()` in it,', () => {
+  test('is no standby: reads wait as without it, and those with `after` go to the primary', async () => {
+    await using cluster = await startReplicationCluster();
+    const connection = connect<Database>(cluster.primary.connectionString);
+    const primary = connection.db;
+    onTestFinished(() => connection.end());
+    await primary.schema
+      .createTable('customer_order')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('version', 'integer', (column) => column.notNull())
+      .execute();
+    await primary.insertInto('customer_order').values({ id: 'o1', version: 1 }).execute();
+    const replica = laggingReplica(primary, {
+      tables: ['customer_order'],
+      catchUpAfterAttempts: 1,
+    });
+    const { onOutcome, reports } = recordReads();
+    const read = createReplicaFallback({
+      primary,
+      replica: replica.db,
+      catchUp: walCatchUp(),
+      onOutcome,
+    });
+    const find = (db: Kysely<Database>) =>
+      db.selectFrom('customer_order').selectAll().executeTakeFirst();
+
+    expect(await read(find)).toMatchObject({ id: 'o1' });
+    expect(await read(find, { after: await walPosition(primary) })).toMatchObject({ id: 'o1' });
+    expect(reports).toMatchObject([
+      { outcome: 'replica_retry', recovery: { catchUp: { end: 'unknown' } } },
+      { outcome: 'primary', recovery: { catchUp: { waitedFor: 'after', end: 'unknown' } } },
+    ]);
+  });
+});
