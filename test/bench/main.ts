@@ -6,6 +6,7 @@ import { benchAfter } from './after.ts';
 import { startDistance } from './distance.ts';
 import { benchHit } from './hit.ts';
 import { benchLoopback } from './loopback.ts';
+import { benchRecovery } from './recovery.ts';
 import { benchSnapshotsSince } from './snapshots-since.ts';
 import { benchSpills } from './spills.ts';
 
@@ -20,6 +21,7 @@ await using primary = connect(cluster.primary.connectionString);
 await using replica = connect(standby.connectionString);
 console.log(`\n${cluster.description}`);
 await benchLoopback(primary.withTables(), replica.withTables(), standby, extent);
+await benchRecovery(cluster, extent);
 await benchAfter(cluster, extent);
 await benchSpills(primary.withTables(), replica.withTables(), standby, extent);
 await using distance = await startDistance(cluster.primary.connectionString, 1);
