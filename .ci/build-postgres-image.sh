@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Builds an image of PostgreSQL 15 from Debian's packages, for machines that reach no container registry. It knows the
-# same environment variables and arguments as the official image. Does nothing when the image is there. Run as root.
+# Builds an image of PostgreSQL 15 or 19 from Debian's packages, for machines that reach no container registry. It knows
+# the same environment variables and arguments as the official image. Does nothing when the image is there. Run as root.
+#
+#   .ci/build-postgres-image.sh 15
 set -euo pipefail
 
-image=kysely-replica-fallback-postgres:15
+case ${1:-} in
+  15 | 19) version=$1 ;;
+  *) echo "Usage: $0 15|19" >&2 && exit 2 ;;
+esac
+image=kysely-replica-fallback-postgres:$version
 if docker image inspect "$image" >/dev/null 2>&1; then
   echo "$image is there already."
   exit
@@ -15,9 +21,32 @@ if ! command -v debootstrap >/dev/null; then
 fi
 
 root=$(mktemp -d)
-trap 'rm -rf --one-file-system "$root"' EXIT
-debootstrap --variant=minbase --include=postgresql-15 bookworm "$root"
-rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists "$root"/var/lib/postgresql/15
+remove_root() {
+  ! mountpoint --quiet "$root/proc" || umount "$root/proc"
+  rm -rf --one-file-system "$root"
+}
+trap remove_root EXIT
+
+install_15() {
+  debootstrap --variant=minbase --include=postgresql-15 bookworm "$root"
+}
+
+# Before its release, PostgreSQL 19 is in the suite `experimental` alone, and what it needs in `sid`. Where these come from
+# a snapshot, their indexes have expired.
+install_19() {
+  debootstrap --variant=minbase sid "$root"
+  sed 's/ sid / experimental /' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/experimental.list"
+  mount -t proc proc "$root/proc"
+  local apt=(chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get --yes -o Acquire::Check-Valid-Until=false)
+  "${apt[@]}" update
+  "${apt[@]}" --fix-broken upgrade
+  "${apt[@]}" install --no-install-recommends \
+    postgresql-19/experimental postgresql-client-19/experimental libpq5/experimental
+  umount "$root/proc"
+}
+
+"install_$version"
+rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists "$root/var/lib/postgresql/$version"
 
 cat >"$root/usr/local/bin/docker-entrypoint.sh" <<'ENTRYPOINT'
 #!/bin/sh
@@ -44,7 +73,7 @@ ENTRYPOINT
 chmod 755 "$root/usr/local/bin/docker-entrypoint.sh"
 
 tar --create --directory "$root" --one-file-system . | docker import \
-  --change 'ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+  --change "ENV PATH=/usr/lib/postgresql/$version/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
   --change 'ENV PGDATA=/var/lib/postgresql/data' \
   --change 'EXPOSE 5432' \
   --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
