@@ -6,7 +6,7 @@ export interface Round {
   readonly clock?: () => number;
 }
 
-export function wallClock(): number {
+function wallClock(): number {
   return Number(process.hrtime.bigint());
 }
 
