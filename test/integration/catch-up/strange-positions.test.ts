@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { InvalidPositionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import {
   addOrder,
   createOrders,
@@ -80,6 +80,19 @@ test.for([
     expect(database.primary.queries).toHaveLength(queriesBefore + 2);
   },
 );
+
+test('costs neither a window nor a spill after a position that is forged far ahead while the replica is behind', async () => {
+  await database.holdBack();
+  onTestFinished(() => database.catchUp());
+  await database.write(addOrder('2'));
+  const spillsBefore = orderReadsOf(database.primary).length;
+
+  const { result, report } = await seeRead(find('1'), { ...options, after: await forge() });
+
+  expect(result).toMatchObject({ status: 'fulfilled', value: { servedBy: 'replica' } });
+  expect(report.durationMs).toBeLessThan(WINDOW_MS / 2);
+  expect(orderReadsOf(database.primary)).toHaveLength(spillsBefore);
+});
 
 test.for([{ after: 'now' }, { after: 'a position' }])(
   'never takes the answer of a standby of another cluster, after $after',
