@@ -8,6 +8,7 @@ import {
   type RetryPolicy,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { createCatchUp, type PositionSource } from 'kysely-replica-fallback/catch-up';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
 import { type FakeCluster, type FakeQuery, fakeCluster } from '../../support/fake-cluster.ts';
@@ -237,4 +238,23 @@ test('a query that was not executed is a mistake of the caller, also behind a ch
 
   await expect(readBuilder(() => builder)).rejects.toThrow(InvalidOptionError);
   await expect(readBuilder(async () => builder)).rejects.toThrow(InvalidOptionError);
+});
+
+test('a query that is checked runs on the client that the source has pinned', async () => {
+  const pinned = { name: 'pinned' };
+  const source = {
+    position: async () => '1',
+    replayed: async () => '1',
+    compare: () => 'reached',
+    runAt: (_replica, _position, query) => query(pinned),
+  } satisfies PositionSource<object>;
+
+  const client = await withReplicaFallback<object, unknown>(async (db) => db, {
+    primary: {},
+    replica: {},
+    catchUp: createCatchUp<object>(source),
+    after: 'now',
+  });
+
+  expect(client).toBe(pinned);
 });
