@@ -1,5 +1,6 @@
 import { assertObject } from './assert-object.ts';
 import { InvalidOptionError, kindOf } from './errors.ts';
+import type { CatchUp } from './informed-read.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -11,8 +12,6 @@ type UncheckedOptions<Client, T> = {
     | undefined;
 };
 
-type Checked<Client, T> = Partial<ReplicaFallbackOptions<Client, T>>;
-
 /** Options that have been read and checked, all of one shape, so that the engine finds each of them at once. */
 export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
   readonly primary: Client;
@@ -21,9 +20,9 @@ export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
 };
 
 /**
- * Reads each option once, wherever the object has it from, and takes the default for one that is `undefined`.
+ * Reads each option once, wherever the object has it from, checks it, and takes the default for one that is `undefined`.
  *
- * @param defaults - are valid: what a read does not override is not checked again
+ * @param defaults - have been checked
  * @throws InvalidOptionError for the first option that is not valid
  */
 export function bindOptions<Client, T>(
@@ -33,26 +32,6 @@ export function bindOptions<Client, T>(
   assertObject('options', 'an object', options);
   const {
     primary = defaults.primary,
-    replica = defaults.replica,
-    transaction = defaults.transaction,
-    enabled = defaults.enabled,
-    isMiss = defaults.isMiss,
-    isUnavailable = defaults.isUnavailable,
-    replicaTimeoutMs = defaults.replicaTimeoutMs,
-    retryMs = defaults.retryMs,
-    catchUp = defaults.catchUp,
-    after = defaults.after,
-    primaryBudget = defaults.primaryBudget,
-    coalesceKey = defaults.coalesceKey,
-    signal = defaults.signal,
-    operation = defaults.operation,
-    meter = defaults.meter,
-    missCounter = defaults.missCounter,
-    logger = defaults.logger,
-    onOutcome = defaults.onOutcome,
-  } = options;
-  const bound: UncheckedOptions<Client, T> = {
-    primary,
     replica,
     transaction,
     enabled,
@@ -70,35 +49,66 @@ export function bindOptions<Client, T>(
     missCounter,
     logger,
     onOutcome,
+  } = options;
+  if (replica !== undefined) assertReplica(replica);
+  if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
+  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
+  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
+  if (replicaTimeoutMs !== undefined) assertTimeLimit('replicaTimeoutMs', replicaTimeoutMs);
+  if (retryMs !== undefined) assertRetryMs(retryMs);
+  if (catchUp !== undefined) {
+    assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
+  }
+  if (after !== undefined) assertPosition(after, catchUp ?? defaults.catchUp);
+  if (primaryBudget !== undefined) {
+    assertMethods('primaryBudget', A_BUDGET, primaryBudget, 'deposit', 'withdraw');
+  }
+  if (coalesceKey !== undefined) {
+    assertName('coalesceKey', coalesceKey);
+    const isNamed = operation !== undefined || defaults.operation !== undefined;
+    assert(isNamed, 'operation', 'given, as `coalesceKey` is', operation);
+  }
+  if (signal !== undefined) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
+  if (operation !== undefined) assertName('operation', operation);
+  if (meter !== undefined) {
+    assertMethods('meter', 'an OpenTelemetry Meter', meter, 'createCounter', 'createHistogram');
+  }
+  if (missCounter !== undefined) assertName('missCounter', missCounter);
+  if (logger !== undefined) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
+  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
+  const bound: UncheckedOptions<Client, T> = {
+    primary,
+    replica: replica ?? defaults.replica,
+    transaction: transaction ?? defaults.transaction,
+    enabled: enabled ?? defaults.enabled,
+    isMiss: isMiss ?? defaults.isMiss,
+    isUnavailable: isUnavailable ?? defaults.isUnavailable,
+    replicaTimeoutMs: replicaTimeoutMs ?? defaults.replicaTimeoutMs,
+    retryMs: retryMs ?? defaults.retryMs,
+    catchUp: catchUp ?? defaults.catchUp,
+    after: after ?? defaults.after,
+    primaryBudget: primaryBudget ?? defaults.primaryBudget,
+    coalesceKey: coalesceKey ?? defaults.coalesceKey,
+    signal: signal ?? defaults.signal,
+    operation: operation ?? defaults.operation,
+    meter: meter ?? defaults.meter,
+    missCounter: missCounter ?? defaults.missCounter,
+    logger: logger ?? defaults.logger,
+    onOutcome: onOutcome ?? defaults.onOutcome,
   };
-  assertOptions(bound, defaults);
+  assertPrimary(bound);
   return bound;
 }
 
-/** An option that is the default's, if only by being `undefined`, has been checked with the defaults. */
-function assertOptions<Client, T>(
+function assertPrimary<Client, T>(
   options: UncheckedOptions<Client, T>,
-  checked: Checked<Client, T>,
 ): asserts options is BoundOptions<Client, T> {
-  const { primary, replica, transaction, enabled, isMiss, isUnavailable, retryMs, signal } =
-    options;
-  assertClient('primary', primary);
-  if (replica !== checked.replica) assertReplica(replica);
-  if (transaction !== checked.transaction)
-    assertClient('transaction', transaction, 'a transaction');
-  if (enabled !== checked.enabled)
-    assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
-  if (isMiss !== checked.isMiss) assertFunction('isMiss', isMiss);
-  if (isUnavailable !== checked.isUnavailable) assertFunction('isUnavailable', isUnavailable);
-  if (retryMs !== checked.retryMs) assertRetryMs(retryMs);
-  if (signal !== checked.signal) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
-  assertFreshness(options, checked);
-  assertBounds(options, checked);
-  assertTelemetry(options, checked);
+  assertClient('primary', options.primary);
 }
 
-/** All that is asked of one, spelled out because many reads bring one of their own. */
-function isSignal(given: AbortSignal | undefined): boolean {
+/** All that is used of one, spelled out because many reads bring one of their own. */
+function isSignal(given: AbortSignal): boolean {
   return (
     isObject(given) &&
     typeof given.addEventListener === 'function' &&
@@ -107,21 +117,8 @@ function isSignal(given: AbortSignal | undefined): boolean {
   );
 }
 
-function assertReplica(replica: unknown): void {
-  assertClient('replica', replica);
-  if (!Array.isArray(replica)) return;
-  for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
-}
-
-function assertFreshness<Client>(
-  options: UncheckedOptions<Client, never>,
-  checked: Checked<Client, never>,
-): void {
-  const { catchUp, after } = options;
-  if (catchUp !== checked.catchUp) {
-    assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
-  }
-  if (after === checked.after) return;
+/** What is no position is not the service's mistake: it may come from a client. */
+function assertPosition(after: unknown, catchUp: CatchUp<never> | undefined): void {
   if (typeof after !== 'string') {
     throw new InvalidOptionError('after', "a position, or 'now'", after);
   }
@@ -131,36 +128,10 @@ function assertFreshness<Client>(
   if (after !== 'now') catchUp.validate(after);
 }
 
-function assertBounds(
-  options: UncheckedOptions<unknown, never>,
-  checked: Checked<unknown, never>,
-): void {
-  const { replicaTimeoutMs, primaryBudget, coalesceKey, operation } = options;
-  if (replicaTimeoutMs !== checked.replicaTimeoutMs) {
-    const isValid = isDelay(replicaTimeoutMs) && replicaTimeoutMs > 0;
-    assert(isValid, 'replicaTimeoutMs', A_TIME_LIMIT, replicaTimeoutMs);
-  }
-  if (primaryBudget !== checked.primaryBudget) {
-    assertMethods('primaryBudget', A_BUDGET, primaryBudget, 'deposit', 'withdraw');
-  }
-  if (coalesceKey !== undefined) {
-    assertName('coalesceKey', coalesceKey);
-    assert(operation !== undefined, 'operation', 'given, as `coalesceKey` is', operation);
-  }
-}
-
-function assertTelemetry(
-  options: UncheckedOptions<unknown, never>,
-  checked: Checked<unknown, never>,
-): void {
-  const { operation, meter, missCounter, logger, onOutcome } = options;
-  if (operation !== checked.operation) assertName('operation', operation);
-  if (missCounter !== checked.missCounter) assertName('missCounter', missCounter);
-  if (meter !== checked.meter) {
-    assertMethods('meter', 'an OpenTelemetry Meter', meter, 'createCounter', 'createHistogram');
-  }
-  if (logger !== checked.logger) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
-  if (onOutcome !== checked.onOutcome) assertFunction('onOutcome', onOutcome);
+function assertReplica(replica: unknown): void {
+  assertClient('replica', replica);
+  if (!Array.isArray(replica)) return;
+  for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
 }
 
 const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
@@ -177,13 +148,17 @@ function assertFunction(option: string, given: unknown): void {
   throw new InvalidOptionError(option, 'a function', given, kindOf(given));
 }
 
-function assertMethods(option: string, expected: string, given: unknown, ...names: string[]): void {
+function assertMethods(option: string, expected: string, given: object, ...names: string[]): void {
   assertObject(option, expected, given);
   const hasAll = names.every((name) => typeof Reflect.get(given, name) === 'function');
   assert(hasAll, option, expected, given);
 }
 
-function assertName(option: string, given: unknown): asserts given is string {
+function assertTimeLimit(option: string, given: unknown): void {
+  assert(isDelay(given) && given > 0, option, A_TIME_LIMIT, given);
+}
+
+function assertName(option: string, given: unknown): void {
   assert(isNonEmptyString(given), option, 'a string that is not empty', given);
 }
 
