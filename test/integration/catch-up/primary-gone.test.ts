@@ -16,7 +16,7 @@ const FAULTS = [
   { fault: 'refuses connections', strike: (proxy: TcpProxy) => proxy.refuse() },
   { fault: 'does not answer', strike: (proxy: TcpProxy) => proxy.blackHole() },
 ];
-const WINDOW_MS = 1_000;
+const WINDOW_MS = 2_000;
 const LATE_MS = 10_000;
 
 /** The primary, through a proxy of its own, and the options of a read with it. */
@@ -77,7 +77,7 @@ test.for(FAULTS)(
 
     expect(result).toMatchObject({ value: { id, servedBy: 'replica' } });
     expect(report.outcome).toBe('replica_retry');
-    expect(report.durationMs).toBeLessThan(LATE_MS);
+    expect(report.durationMs).toBeLessThan(WINDOW_MS);
   },
 );
 
@@ -138,7 +138,7 @@ test.for([{ after: undefined }, { after: 'now' }])(
   },
 );
 
-test.for([{ after: undefined }])(
+test.for([{ after: undefined }, { after: 'now' }])(
   'asks the primary, after $after, when a window is over in which it did not answer',
   async ({ after }) => {
     const { primary, options } = await openPrimary();
