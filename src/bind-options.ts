@@ -58,7 +58,7 @@ export function bindOptions<Client, T>(
   if (replicaTimeoutMs !== undefined) assertTimeLimit('replicaTimeoutMs', replicaTimeoutMs);
   if (retryMs !== undefined) assertRetryMs(retryMs);
   if (catchUp !== undefined) {
-    assertMethods('catchUp', A_CATCH_UP, catchUp, 'runAt', 'recover');
+    assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
   }
   if (after !== undefined) assertPosition(after, catchUp ?? defaults.catchUp);
   if (primaryBudget !== undefined) {

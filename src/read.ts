@@ -25,7 +25,6 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
   readonly queriesBefore: number;
   readonly #query: ReplicaQuery<Client, T>;
   readonly #turns: ReplicaTurns<Client>;
-  /** What attempts on replicas are checked against. Without one they are not checked. */
   #floor: Floor | undefined;
 
   constructor({ query, options, replica, startedAt, queriesBefore }: ReadStart<Client, T>) {
@@ -38,6 +37,10 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
 
   get replicas(): readonly Client[] {
     return this.#turns.sound;
+  }
+
+  get floor(): Floor | undefined {
+    return this.#floor;
   }
 
   get canFailOver(): boolean {

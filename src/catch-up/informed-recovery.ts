@@ -49,6 +49,8 @@ export async function recover<Client>(
     return isBehind; // no answer of a replica could count
   };
 
+  // The primary was asked in vain when the read began.
+  if (isBehind && read.floor === undefined) return conclude('unknown');
   const { floor, isForged } = await chooseFloor(source, read, windowMs);
   if (isForged) {
     read.require(undefined);
@@ -96,7 +98,8 @@ async function chooseFloor<Client>(
   if (known !== undefined && source.compare(known.position, given.position) === 'reached') {
     return { floor: given };
   }
-  const now = await findNow(source, read, windowMs);
+  // A primary that hangs must leave time to wait for the replica.
+  const now = await findNow(source, read, windowMs / 2);
   if (now === undefined) return { floor: given };
   const reach = source.compare(now.position, given.position);
   if (reach === 'reached') return { floor: given };
