@@ -27,7 +27,7 @@ async function openPrimary(config?: PoolConfig) {
     primary: primary.db,
     replica: database.replica.db,
     catchUp: walCatchUp(),
-    retryMs: WINDOW_MS,
+    retryMs: { min: WINDOW_MS, max: WINDOW_MS },
   };
   return { primary, options };
 }
@@ -42,6 +42,16 @@ async function addNext() {
 }
 
 const find = (id: string) => (db: Kysely<OrdersDatabase>) => findOrder(db, id).executeTakeFirst();
+
+type Options = Awaited<ReturnType<typeof openPrimary>>['options'] & { readonly after?: string };
+
+/** Begins a read. Resolves when the replica has been asked, with a way to wait for the read. */
+async function missFirst(id: string, options: Options) {
+  const queriesBefore = database.replica.queries.length;
+  const reading = seeRead(find(id), options);
+  await expect.poll(() => database.replica.queries.length).toBeGreaterThan(queriesBefore);
+  return () => reading;
+}
 
 async function holdBack(): Promise<void> {
   await database.holdBack();
@@ -71,9 +81,9 @@ test.for(FAULTS)(
     const { primary, options } = await openPrimary();
     strike(primary.proxy);
 
-    const reading = seeRead(find(id), { ...options, after: position });
+    const reading = await missFirst(id, { ...options, after: position });
     await database.catchUp();
-    const { result, report } = await reading;
+    const { result, report } = await reading();
 
     expect(result).toMatchObject({ value: { id, servedBy: 'replica' } });
     expect(report.outcome).toBe('replica_retry');
@@ -89,9 +99,9 @@ test.for(FAULTS)(
     const { primary, options } = await openPrimary();
     strike(primary.proxy);
 
-    const reading = seeRead(find(id), options);
+    const reading = await missFirst(id, options);
     await database.catchUp();
-    const { result, report } = await reading;
+    const { result, report } = await reading();
 
     expect(result).toMatchObject({ value: { id, servedBy: 'replica' } });
     expect(report).toMatchObject({
