@@ -118,7 +118,7 @@ describe("the connection of the lag lab's page", () => {
     await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
     await live(page);
     expect(await page.locator('#controls-error').isHidden()).toBe(true);
-    expect(await page.locator('#story-line').textContent()).toBe('No poll yet.');
+    await page.getByText('No poll yet.').waitFor(); // the page is drawn ten times a second
     expect(await page.locator('#story-which').textContent()).toBe('');
     expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
       'replica',
