@@ -29,9 +29,9 @@ export interface WalCatchUpOptions {
  * The option `catchUp` for PostgreSQL and Kysely: the position is that of the write-ahead log.
  *
  * A miss asks the primary where its log ends, waits until a replica has replayed that much, and asks that one. Its answer is
- * then as good as the primary's. With `after`, each attempt on a replica is checked: the query runs on a connection of the
- * client, in a read-only transaction at READ COMMITTED unless `pin` says otherwise, after the replica was asked what it has
- * replayed. So it must not start a transaction of its own.
+ * then as good as the primary's. That attempt is checked, and with `after` each attempt on a replica is: the query runs on a
+ * connection of the client, in a read-only transaction at READ COMMITTED unless `pin` says otherwise, after the replica was
+ * asked what it has replayed. So it must not start a transaction of its own, unless `pin` is `'connection'`.
  *
  * An ordinary role may ask all that is needed. Where no position is to be had (Amazon Aurora, whose readers replay no WAL; a
  * promoted replica; another cluster or timeline), reads go on as without `catchUp`, and OpenTelemetry's `diag` hears of it.

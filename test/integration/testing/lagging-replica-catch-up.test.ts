@@ -218,12 +218,13 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     },
   );
 
-  test('does not let a query start a transaction of its own after a position', async () => {
-    const { replica, read } = stand();
-    replica.catchUp();
+  test('does not let a query start a transaction of its own where the attempt is checked', async () => {
+    const { replica, read } = stand({ catchUpAfterAttempts: 1 });
+    await expect(read(findInTransaction)).rejects.toThrow('Transaction');
 
     expect(await read(findInTransaction)).toMatchObject({ version: 1 });
     await expect(read(findInTransaction, { after: 'now' })).rejects.toThrow('Transaction');
+    expect(replica.answers).toEqual(['lagging', 'caught_up']);
   });
 
   test('of a transaction has positions, too', async () => {
