@@ -6,7 +6,8 @@ import type { AttemptSource } from './attempt.ts';
  * - `replica`: the replica's first answer
  * - `replica_retry`: the replica's answer after a wait, or another replica's
  * - `primary`: the primary's answer, after a miss or a failure
- * - `not_found`: a miss on the primary too; the caller gets the primary's answer
+ * - `not_found`: a miss on the primary too, or on a replica that had replayed all that the primary had; the caller gets that
+ *   server's answer
  * - `rejected`: the read needed the primary, and `primaryBudget` was empty
  * - `error`: an error that is neither a miss nor a failure of the replica
  */

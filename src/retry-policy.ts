@@ -50,7 +50,7 @@ export interface RetryPolicy {
   /**
    * The milliseconds before each replica retry of one recovery. When they run out, the primary is asked. They are
    * read one at a time, and the iterator is closed as soon as the read ends, or after 100 delays. Not called for a recovery
-   * that needs no wait, because the replicas failed.
+   * that needs no wait, because the replicas failed. With `catchUp` all are read at once, and are the longest wait together.
    */
   readonly delays: (recovery: Recovery) => Iterable<number>;
   /**
