@@ -69,10 +69,8 @@ export interface InformedRead<Client> {
   readonly hasFailed: boolean;
   /** Whether the last attempt was a miss because the replica had not replayed enough, and not because of its answer. */
   readonly isBehind: boolean;
-  /** What an answer of a replica is checked against. `undefined`: it is not checked. */
-  readonly floor: Floor | undefined;
-  /** From now on, an answer of a replica counts only if it had replayed this, if it is given. */
-  require(floor: Floor | undefined): void;
+  /** An answer of a replica counts only if it had replayed this. `undefined`: any answer counts. */
+  floor: Floor | undefined;
   /**
    * Asks this replica. By default it is at first the one that the read starts on, then one that was not asked yet, while
    * there is one, and else the same one again.

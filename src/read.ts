@@ -25,7 +25,7 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
   readonly queriesBefore: number;
   readonly #query: ReplicaQuery<Client, T>;
   readonly #turns: ReplicaTurns<Client>;
-  #floor: Floor | undefined;
+  floor: Floor | undefined;
 
   constructor({ query, options, replica, startedAt, queriesBefore }: ReadStart<Client, T>) {
     super(options.operation, startedAt);
@@ -39,22 +39,13 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     return this.#turns.sound;
   }
 
-  get floor(): Floor | undefined {
-    return this.#floor;
-  }
-
   get canFailOver(): boolean {
     return this.hasFailed && this.#turns.hasFresh;
   }
 
   override take(source: AttemptSource, verdict: Verdict<T>): void {
     if (source !== 'primary' && verdict.kind === 'failure') this.#turns.fail();
-    super.take(source, verdict, this.#floor?.isFinal);
-  }
-
-  /** From now on, an answer of a replica counts only if it had replayed this, if it is given. */
-  require(floor: Floor | undefined): void {
-    this.#floor = floor;
+    super.take(source, verdict, this.floor?.isFinal);
   }
 
   /**
@@ -74,8 +65,8 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
 
   #checkedQuery(): ReplicaQuery<Client, T> {
     const query = this.#query;
+    const { floor } = this;
     const { catchUp } = this.options;
-    const floor = this.#floor;
     if (floor === undefined || catchUp === undefined) return query;
     return (db, context) =>
       catchUp.runAt(db, floor.position, (pinned) => startQuery(query, pinned, context));

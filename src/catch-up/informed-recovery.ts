@@ -16,7 +16,7 @@ export async function begin<Client>(
   const { after } = read.options;
   const floor = after === 'now' ? await findNow(source, read, windowMs) : givenFloor(read);
   if (floor === undefined) return read.skipReplicas();
-  read.require(floor);
+  read.floor = floor;
   await read.askReplica('replica');
 }
 
@@ -45,7 +45,7 @@ export async function recover<Client>(
     read.noteCatchUp(report);
     recordCatchUp(report, options);
     if (end !== 'unknown') return true;
-    read.require(givenFloor(read));
+    read.floor = givenFloor(read);
     return isBehind; // no answer of a replica could count
   };
 
@@ -53,7 +53,7 @@ export async function recover<Client>(
   if (isBehind && read.floor === undefined) return conclude('unknown');
   const { floor, isForged } = await chooseFloor(source, read, windowMs);
   if (isForged) {
-    read.require(undefined);
+    read.floor = undefined;
     await ask();
     if (!read.hasMissed) return conclude('caught_up');
   }
@@ -64,7 +64,7 @@ export async function recover<Client>(
     await ask();
     return true;
   }
-  read.require(floor);
+  read.floor = floor;
   for (;;) {
     const arrival = await waitForReplay({
       source,
