@@ -14,7 +14,9 @@ export async function begin<Client>(
   windowMs: number,
 ): Promise<void> {
   const { after } = read.options;
-  const floor = after === 'now' ? await findNow(source, read, windowMs) : givenFloor(read);
+  // Without a retry, too, the primary needs time to answer.
+  const timeoutMs = windowMs === 0 ? DEFAULT_TIMEOUT_MS : windowMs;
+  const floor = after === 'now' ? await findNow(source, read, timeoutMs) : givenFloor(read);
   if (floor === undefined) return read.skipReplicas();
   read.floor = floor;
   await read.askReplica('replica');
@@ -51,8 +53,9 @@ export async function recover<Client>(
 
   // The primary was asked in vain when the read began.
   if (isBehind && read.floor === undefined) return conclude('unknown');
-  const { floor, isForged } = await chooseFloor(source, read, windowMs);
-  if (isForged) {
+  const chosen = await chooseFloor(source, read, windowMs);
+  let { floor } = chosen;
+  if (chosen.isForged) {
     read.floor = undefined;
     await ask();
     if (!read.hasMissed) return conclude('caught_up');
@@ -79,9 +82,16 @@ export async function recover<Client>(
     if (arrival.end !== 'caught_up') return conclude(arrival.end);
     await ask(arrival.replica);
     const isOver = read.hasFailed ? read.replicas.length === 0 : !read.isBehind;
-    if (isOver) return conclude('caught_up');
-    // One address has several servers, or this one has gone: wait on, for one that is there.
-    await afterDelay(pause(since, windowMs), options.signal, async () => {});
+    if (isOver && (!read.hasMissed || floor.isFinal)) return conclude('caught_up');
+    if (isOver) {
+      // The replica has the position that the read was given, and the row may be newer.
+      floor = await findNow(source, read, Math.max(0, since + windowMs - performance.now()));
+      if (floor === undefined) return conclude('unknown');
+      read.floor = floor;
+    } else if (read.isBehind) {
+      // One address has several servers: wait on, for one that is there.
+      await afterDelay(pause(since, windowMs), options.signal, async () => {});
+    }
     if (performance.now() - since >= windowMs) return conclude('late');
   }
 }
@@ -128,6 +138,9 @@ async function findNow<Client>(
   positions.note(now);
   return now && { position: now.position, isFinal: true };
 }
+
+/** How long the primary has to answer a read that does not wait for replicas. In milliseconds. */
+const DEFAULT_TIMEOUT_MS = 200;
 
 /** Milliseconds before the next try: a tenth of the time waited, and not beyond the window. */
 function pause(since: number, windowMs: number): number {

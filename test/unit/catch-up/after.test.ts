@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster } from '../../support/fake-cluster.ts';
+import { type FakeCluster, fakeCluster, positionAt } from '../../support/fake-cluster.ts';
 import { seeRead } from '../../support/see-read.ts';
 
 beforeEach(stopTheClock);
@@ -300,4 +300,33 @@ describe("a read after 'now'", () => {
       recovery: { catchUp: { waitedFor: 'after', end: 'late' } },
     });
   });
+});
+
+test('waits for a row that is newer than the position, too, and does not ask the primary for one that is nowhere', async () => {
+  const cluster = fakeCluster();
+  cluster.write('o1');
+  const after = cluster.write('o1');
+  cluster.write('o2');
+  setTimeout(() => (cluster.replica.has = 2), 30);
+  setTimeout(cluster.replay, 60);
+
+  const [found, nowhere] = await Promise.all([
+    seeRead(cluster.find('o2'), { ...cluster.options, after }),
+    seeRead(cluster.find('nowhere'), { ...cluster.options, after }),
+    vi.advanceTimersByTimeAsync(1000),
+  ]);
+
+  expect(found.report).toMatchObject({ outcome: 'replica_retry', attempts: 3 });
+  expect(nowhere.report).toMatchObject({ outcome: 'not_found', attempts: 3 });
+  expect(cluster.asked).not.toContain('primary as primary');
+});
+
+test("gives the primary time to say where it is, for a read after 'now' that is not retried", async () => {
+  const cluster = fakeCluster();
+  cluster.write('o1');
+  cluster.replay();
+  cluster.primary.says = () =>
+    new Promise((resolve) => setTimeout(() => resolve(positionAt(cluster.primary.has)), 5));
+
+  expect(await read(cluster, 'o1', 'now', { retryMs: 0 })).toMatchObject({ outcome: 'replica' });
 });
