@@ -12,6 +12,5 @@ export const secondReplica = new Kysely<{
   }),
 });
 export const id = 'order-1';
-export const seen = 2;
 export const runId = 'run-1';
 export const snapshotId = 'snapshot-1';
