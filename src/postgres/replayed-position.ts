@@ -26,8 +26,13 @@ export function whenReplayed(
 ): Promise<Reach> | undefined {
   if ((versions.get(standby) ?? 0) < 190_000) return undefined;
   const timeout = `TIMEOUT '${Math.ceil(timeoutMs)}ms', NO_THROW`;
-  return selectText(standby, `WAIT FOR LSN '${lsnOf(position)}' WITH (${timeout})`).then((status) =>
-    status === 'success' ? 'reached' : status === 'timeout' ? 'behind' : 'unknown',
+  return selectText(standby, `WAIT FOR LSN '${lsnOf(position)}' WITH (${timeout})`).then(
+    (status) => (status === 'success' ? 'reached' : status === 'timeout' ? 'behind' : 'unknown'),
+    () => {
+      // Another server may answer at the same address. The next look tells, or fails as well.
+      versions.delete(standby);
+      return 'behind';
+    },
   );
 }
 
