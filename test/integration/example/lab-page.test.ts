@@ -268,6 +268,7 @@ describe("the lag lab's page", () => {
     await page.locator('#skip-hits').check();
     await page.getByText(/and the primary was spared|so the primary answered/).waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    expect(await page.evaluate(CUT_OFF_TILES)).toEqual([]);
     expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
     const isDark = await page.evaluate<boolean>(
       'getComputedStyle(document.body).color.match(/\\d+/)[0] > 128',
@@ -409,6 +410,14 @@ describe("the lag lab's page", () => {
 function pressOn(page: Page, id: string, key: string): Promise<void> {
   return page.locator(`#${id}`).press(key);
 }
+
+/** Texts of tiles that do not fit into theirs, or with it into the page. */
+const CUT_OFF_TILES = `(() => {
+  const edge = document.querySelector('#tiles').getBoundingClientRect().right;
+  return [...document.querySelectorAll('#tiles > div')]
+    .filter((tile) => tile.getBoundingClientRect().right > edge || tile.scrollWidth > tile.clientWidth)
+    .map((tile) => tile.textContent);
+})()`;
 
 /** Texts, with their contrast, that have less than the 4.5:1 of WCAG AA. What is disabled may be faint. */
 const FAINT_TEXTS = `(() => {
