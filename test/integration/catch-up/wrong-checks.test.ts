@@ -49,14 +49,19 @@ const cases = (await listTopologies()).flatMap(({ topology, open }) =>
   })),
 );
 
-test.for(cases)('gives older answers over $topology when $wrong', async ({ open, catchUp }) => {
-  const replica = await open(cluster.replicas);
-  const read = createReplicaFallback({ primary: primary.db, replica, catchUp });
-  const tally = await readVersions({
-    reads: 10_000,
-    enough: 5,
-    pick: writers.pickPositioned,
-    read: (query, { position }, onOutcome) => read(query, { after: position, onOutcome }),
-  });
-  expect(tally.older).toBeGreaterThanOrEqual(5);
-});
+// That an older answer is seen is a matter of moments: once in three times is proof.
+test.for(cases)(
+  'gives older answers over $topology when $wrong',
+  { retry: 2 },
+  async ({ open, catchUp }) => {
+    const replica = await open(cluster.replicas);
+    const read = createReplicaFallback({ primary: primary.db, replica, catchUp });
+    const tally = await readVersions({
+      reads: 10_000,
+      enough: 5,
+      pick: writers.pickPositioned,
+      read: (query, { position }, onOutcome) => read(query, { after: position, onOutcome }),
+    });
+    expect(tally.older).toBeGreaterThanOrEqual(5);
+  },
+);
