@@ -17,6 +17,8 @@ export interface TcpProxy extends AsyncDisposable {
   blackHole(): void;
   /** The connections that are open lose their server without being told. New ones get through. */
   loseServer(): void;
+  /** From now on, new connections lead to another server. */
+  redirect(target: string): void;
   /** Resets a connection as soon as this much more of the server's answers has passed. */
   resetAfter(bytes: number): void;
   close(): Promise<void>;
@@ -30,7 +32,7 @@ const PASS: Fate = Infinity;
 /** Listens on a free port of 127.0.0.1, and lets everything through. */
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const url = new URL(target);
-  const upstream = { host: url.hostname, port: Number(url.port) };
+  let upstream = addressOf(url);
   const connections = new Set<ProxiedConnection>();
   let fate: Fate = PASS;
   let accepted = 0;
@@ -79,10 +81,17 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     loseServer() {
       for (const connection of connections) connection.loseServer();
     },
+    redirect(next) {
+      upstream = addressOf(new URL(next));
+    },
     resetAfter: decide,
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function addressOf({ hostname, port }: URL): { readonly host: string; readonly port: number } {
+  return { host: hostname, port: Number(port) };
 }
 
 class ProxiedConnection {
