@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type CompiledQuery, type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import type { Reach } from 'kysely-replica-fallback/catch-up';
 import {
@@ -8,7 +8,7 @@ import {
   walPosition,
 } from 'kysely-replica-fallback/postgres';
 import { startReplicationCluster } from 'kysely-replica-fallback/testing';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { cascade } from '../../support/cascade.ts';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
@@ -155,4 +155,24 @@ test('never takes the answer of the stray, behind one address with the follower'
 
   expect(versions).not.toContain(STRAY_VERSION);
   expect(servedBy).toContain('replica');
+});
+
+test('never takes the stray for one of the new timeline because the follower has answered for it', async () => {
+  const stray = connect<OrdersDatabase>(strayServer.connectionString);
+  onTestFinished(() => stray.end());
+  await strayServer.restart();
+  // As behind a pooler, where each statement is answered by the next server.
+  const answering = [stray.db, follower.db];
+  const inTurns = {
+    executeQuery: (query: CompiledQuery) => (answering.shift() ?? follower.db).executeQuery(query),
+  } as Kysely<OrdersDatabase>;
+
+  await wal.replayed(inTurns);
+
+  const { result } = await seeRead(find, {
+    ...options,
+    replica: stray.db,
+    after: newest.position,
+  });
+  expect(result).toMatchObject({ value: { version: newest.version, servedBy: 'primary' } });
 });
