@@ -77,6 +77,7 @@ async function failOver(): Promise<void> {
 }
 
 test('gives no older answer, and hangs for no longer than a window, while the primary moves', async () => {
+  await followerServer.setApplyDelay(20);
   const read = createReplicaFallback(options);
   const end = new AbortController();
   const answers: { isOlder: boolean; servedBy: string }[] = [];
