@@ -29,19 +29,18 @@ export const pooled: Topology = async (standbys, config) => {
   return connectUntilTheEnd(pgbouncer.connectionString, config);
 };
 
-/** For a table of tests. */
+const NO_POOLER = 'Nothing is tested behind a pooler, because pgbouncer is not installed.';
+
+/** For a table of tests, with the reason why one cannot be opened here, if there is one. */
 export const TOPOLOGIES = [
   { topology: 'two replicas', open: listed },
   { topology: 'two standbys behind one address', open: balanced },
-  { topology: 'two standbys behind a transaction-mode pooler', open: pooled },
+  {
+    topology: 'two standbys behind a transaction-mode pooler',
+    open: pooled,
+    obstacle: (await findPgbouncer()) === undefined ? NO_POOLER : undefined,
+  },
 ];
-
-/** Those that can be opened here. Says which cannot. */
-export async function listTopologies(): Promise<typeof TOPOLOGIES> {
-  if ((await findPgbouncer()) !== undefined) return TOPOLOGIES;
-  process.stdout.write('Nothing is tested behind a pooler: pgbouncer is not installed.\n');
-  return TOPOLOGIES.filter(({ open }) => open !== pooled);
-}
 
 async function balance(standbys: readonly Replica[]): Promise<string> {
   const balancer = await startBalancer(standbys.map(({ connectionString }) => connectionString));
