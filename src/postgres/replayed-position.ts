@@ -4,14 +4,64 @@ import { hashOf, lsnOf } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
 export async function readReplayed(standby: KyselyConnection): Promise<string | undefined> {
-  const [lsn, server, version] = (await selectText(standby, REPLAYED))?.split(' ') ?? [];
-  if (lsn === undefined || server === undefined) return undefined;
+  const askedAt = performance.now();
+  const replayed = await askReplayed(standby, REPLAYED);
+  if (replayed === undefined) return undefined;
+  const known = knownTimelines.get(replayed.server);
+  if (known !== undefined && askedAt - known.askedAt < FORGET_AFTER_MS) {
+    return `${known.timeline}-${replayed.lsn}`;
+  }
+  const whole = await askReplayed(standby, REPLAYED_ON_TIMELINE);
+  if (whole === undefined) return undefined;
+  const { timeline, lsn, server } = whole;
+  if (knownTimelines.size >= MOST_KNOWN) knownTimelines.clear();
+  knownTimelines.set(server, { timeline, askedAt });
+  // At an address that several servers share, another one may have answered, which speaks for itself alone. Of the same one,
+  // what it had first counts: in a pipeline, the query came in between.
+  return `${timeline}-${server === replayed.server ? replayed.lsn : lsn}`;
+}
+
+interface KnownTimeline {
+  readonly timeline: string;
+  readonly askedAt: number;
+}
+
+/** By server. To read its control file takes a server as long as a small query, so that is not done for each check. */
+const knownTimelines = new Map<string, KnownTimeline>();
+const FORGET_AFTER_MS = 1_000;
+const MOST_KNOWN = 100;
+
+async function askReplayed(standby: KyselyConnection, sql: string) {
+  const text = await selectText(standby, sql);
+  if (text === undefined) return undefined;
+  const [lsn = '', server = '', version, timeline = ''] = text.split(' ');
   versions.set(standby, Number(version));
-  return `${await timelineOf(server, standby)}-${lsn}`;
+  return { lsn, server, timeline };
 }
 
 /** By what was asked, as `server_version_num`. */
 const versions = new WeakMap<KyselyConnection, number>();
+
+/**
+ * A promoted standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first. The
+ * time at which the server was started tells it from every other one.
+ */
+const REPLAYED = `
+  select to_hex((pg_last_wal_replay_lsn() - '0/0')::bigint)
+    || ' ' || extract(epoch from pg_postmaster_start_time())
+    || ' ' || current_setting('server_version_num')
+  where pg_is_in_recovery()`;
+
+/**
+ * No function gives the timeline that a standby replays: these are those of its last restart point, of the end of its
+ * minimum recovery, and for a role with `pg_monitor` of what it receives. Each may be behind, and none is ahead.
+ */
+const REPLAYED_ON_TIMELINE = `
+  select (${REPLAYED}) || ' ' || ${hashOf(`greatest(
+    (select timeline_id from pg_control_checkpoint()),
+    (select min_recovery_end_timeline from pg_control_recovery()),
+    (select received_tli from pg_stat_wal_receiver))`)}
+  from pg_control_system()`;
 
 /**
  * PostgreSQL 19 can wait by itself, without a snapshot that could hold back what is waited for.
@@ -34,45 +84,4 @@ export function whenReplayed(
       return 'behind';
     },
   );
-}
-
-/**
- * A promoted standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first. The
- * time at which the server was started tells it from every other one.
- */
-const REPLAYED = `
-  select to_hex((pg_last_wal_replay_lsn() - '0/0')::bigint)
-    || ' ' || extract(epoch from pg_postmaster_start_time())
-    || ' ' || current_setting('server_version_num')
-  where pg_is_in_recovery()`;
-
-/**
- * No function gives the timeline that a standby replays: these are those of its last restart point, of the end of its
- * minimum recovery, and for a role with `pg_monitor` of what it receives. Each may be behind, and none is ahead.
- */
-const TIMELINE = `
-  select ${hashOf(`greatest(
-    (select timeline_id from pg_control_checkpoint()),
-    (select min_recovery_end_timeline from pg_control_recovery()),
-    (select received_tli from pg_stat_wal_receiver))`)}
-  from pg_control_system()`;
-
-interface KnownTimeline {
-  readonly hash: string | undefined;
-  readonly askedAt: number;
-}
-
-/** By server. To read its control file takes a server as long as a small query, so that is not done for each check. */
-const knownTimelines = new Map<string, KnownTimeline>();
-const FORGET_AFTER_MS = 1_000;
-const MOST_KNOWN = 100;
-
-async function timelineOf(server: string, standby: KyselyConnection): Promise<string | undefined> {
-  const askedAt = performance.now();
-  const known = knownTimelines.get(server);
-  if (known !== undefined && askedAt - known.askedAt < FORGET_AFTER_MS) return known.hash;
-  const hash = await selectText(standby, TIMELINE);
-  if (knownTimelines.size >= MOST_KNOWN) knownTimelines.clear();
-  knownTimelines.set(server, { hash, askedAt });
-  return hash;
 }

@@ -1,0 +1,27 @@
+import { type Kysely, sql } from 'kysely';
+import { type CatchUp, ReplicaBehindError } from 'kysely-replica-fallback';
+import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import { expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../support/connect.ts';
+import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const [standby] = database.cluster.replicas;
+
+test('takes no answer that is older than a check which is sent with the query and ends after it', async () => {
+  const { db, end } = connect<OrdersDatabase>(standby.connectionString, { pipeline: true });
+  onTestFinished(end);
+  await standby.restart(); // so that its timeline is asked for as well, by a second statement
+  await standby.setApplyDelay(100);
+  await addOrder('late')(database.primary.db);
+  const position = await walPosition(database.primary.db);
+
+  const catchUp: CatchUp<Kysely<OrdersDatabase>> = walCatchUp({
+    pin: 'connection',
+    pipeline: true,
+  });
+  const answer = catchUp.runAt(db, position, (pinned) => sql`select pg_sleep(0.3)`.execute(pinned));
+
+  await expect(answer).rejects.toBeInstanceOf(ReplicaBehindError);
+});
