@@ -1,4 +1,9 @@
-import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { sql } from 'kysely';
+import {
+  type Replica,
+  type ReplicationCluster,
+  startReplicationCluster,
+} from 'kysely-replica-fallback/testing';
 import { afterAll } from 'vitest';
 import { type Connection, connect } from './connect.ts';
 import { createOrders, type OrdersDatabase } from './orders.ts';
@@ -14,6 +19,7 @@ export interface ChangingOrders {
 /** Until all tests of the file have ended. */
 export async function changingOrders(): Promise<ChangingOrders> {
   const cluster = await startReplicationCluster({ replicas: 2 });
+  await Promise.all(cluster.replicas.map(keepWhatIsRead));
   const primary = connect<OrdersDatabase>(cluster.primary.connectionString);
   await createOrders(primary.db);
   const writers = await startVersionWriters(primary.db);
@@ -24,4 +30,16 @@ export async function changingOrders(): Promise<ChangingOrders> {
     await cluster.stop();
   });
   return { cluster, primary, writers };
+}
+
+/**
+ * A standby that lags while writes never pause soon cancels every query that needs a row version which replay would remove:
+ * its 30 seconds of grace count from when it last had nothing left to replay.
+ */
+async function keepWhatIsRead({ connectionString }: Replica): Promise<void> {
+  const standby = connect(connectionString);
+  await sql`alter system set hot_standby_feedback = on`.execute(standby.db);
+  await sql`alter system set wal_receiver_status_interval = '1s'`.execute(standby.db);
+  await sql`select pg_reload_conf()`.execute(standby.db);
+  await standby.end();
 }
