@@ -1,4 +1,4 @@
-import { InvalidOptionError, kindOf } from './errors.ts';
+import { invalidOption } from './errors.ts';
 import { isObject } from './is-object.ts';
 
 /** Throws an `InvalidOptionError` for anything but an object. */
@@ -7,5 +7,5 @@ export function assertObject(
   expected: string,
   given: unknown,
 ): asserts given is object {
-  if (!isObject(given)) throw new InvalidOptionError(option, expected, given, kindOf(given));
+  if (!isObject(given)) throw invalidOption(option, expected, given);
 }

@@ -1,5 +1,5 @@
 import { assertObject } from './assert-object.ts';
-import { InvalidOptionError, kindOf } from './errors.ts';
+import { invalidOption } from './errors.ts';
 import type { CatchUp } from './informed-read.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import { isObject } from './is-object.ts';
@@ -119,12 +119,8 @@ function isSignal(given: AbortSignal): boolean {
 
 /** What is no position is not the service's mistake: it may come from a client. */
 function assertPosition(after: unknown, catchUp: CatchUp<never> | undefined): void {
-  if (typeof after !== 'string') {
-    throw new InvalidOptionError('after', "a position, or 'now'", after);
-  }
-  if (catchUp === undefined) {
-    throw new InvalidOptionError('catchUp', 'given, as `after` is', catchUp);
-  }
+  assert(typeof after === 'string', 'after', "a position, or 'now'", after);
+  assert(catchUp !== undefined, 'catchUp', 'given, as `after` is', catchUp);
   if (after !== 'now') catchUp.validate(after);
 }
 
@@ -139,13 +135,12 @@ const A_CATCH_UP = 'a catch-up, by `walCatchUp()` or the like';
 const A_BUDGET = 'a budget, by `createPrimaryBudget()`';
 const A_LOGGER = 'an object with the methods `warn` and `error`';
 
-function assert(valid: boolean, option: string, expected: string, given: unknown): void {
-  if (!valid) throw new InvalidOptionError(option, expected, given, kindOf(given));
+function assert(valid: boolean, option: string, expected: string, given: unknown): asserts valid {
+  if (!valid) throw invalidOption(option, expected, given);
 }
 
 function assertFunction(option: string, given: unknown): void {
-  if (typeof given === 'function') return;
-  throw new InvalidOptionError(option, 'a function', given, kindOf(given));
+  assert(typeof given === 'function', option, 'a function', given);
 }
 
 function assertMethods(option: string, expected: string, given: object, ...names: string[]): void {

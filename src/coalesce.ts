@@ -18,23 +18,21 @@ const flightsByPrimary = new WeakMap<WeakKey, Map<string, Flight<unknown>>>();
 /** A query that runs on the primary for all reads that wait for it. */
 export class Flight<T> {
   readonly number: number = numberQuery();
+  /** The signal of the read that started it. */
+  readonly starter: AbortSignal | undefined;
   readonly #landing: Promise<T>;
   readonly #abandonment = new AbortController();
-  readonly #starter: AbortSignal | undefined;
   readonly #forget: () => void;
   #waiting = 0;
   #hasLanded = false;
 
-  /**
-   * @param starter - the signal of the read that starts it
-   * @param forget - called when the flight is not to be joined any more
-   */
+  /** @param forget - called when the flight is not to be joined any more */
   constructor(
     query: (signal: AbortSignal) => Promise<T>,
     starter: AbortSignal | undefined,
     forget: () => void,
   ) {
-    this.#starter = starter;
+    this.starter = starter;
     this.#forget = forget;
     const land = () => {
       this.#hasLanded = true;
@@ -56,11 +54,6 @@ export class Flight<T> {
         this.#abandonment.abort(signal?.reason);
       }
     }
-  }
-
-  /** Whether it ended with what the signal of the read that started it was aborted with. */
-  isAbortOfStarter(error: unknown): boolean {
-    return this.#starter?.aborted === true && error === this.#starter.reason;
   }
 }
 

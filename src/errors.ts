@@ -158,7 +158,15 @@ export class ReplicaBehindError extends Error {
 }
 
 /** For an option that takes no text: whatever text was given instead may be a connection string, a query or a row. */
-export function kindOf(value: unknown): string {
+export function invalidOption(
+  option: string,
+  expected: string,
+  given: unknown,
+): InvalidOptionError {
+  return new InvalidOptionError(option, expected, given, kindOf(given));
+}
+
+function kindOf(value: unknown): string {
   return typeof value === 'string' && !SPELLS_A_VALUE.test(value) ? 'a string' : quote(value);
 }
 

@@ -1,5 +1,5 @@
 import { assertObject } from './assert-object.ts';
-import { InvalidOptionError, kindOf } from './errors.ts';
+import { invalidOption } from './errors.ts';
 
 /** How much a {@link PrimaryBudget} lets through. */
 export interface PrimaryBudgetOptions {
@@ -89,5 +89,5 @@ function secondsBetween(start: number, end: number): number {
 
 function assertUpTo(highest: number, option: string, expected: string, given: unknown): void {
   if (typeof given === 'number' && given >= 0 && given <= highest) return;
-  throw new InvalidOptionError(option, expected, given, kindOf(given));
+  throw invalidOption(option, expected, given);
 }

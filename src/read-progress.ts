@@ -2,7 +2,7 @@ import type { AttemptSource } from './attempt.ts';
 import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
 import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
 import type { Recovery } from './retry-policy.ts';
-import { type Ending, endingOf, type MissOrFailure, type Verdict } from './verdict.ts';
+import type { Ending, MissOrFailure, Verdict } from './verdict.ts';
 
 /** How a read stands that was not over with its first attempt, and what it will report. */
 export class ReadProgress<T> {
@@ -40,8 +40,8 @@ export class ReadProgress<T> {
 
   /** Whether the last attempt was a miss because the replica had not replayed enough, and not because of its answer. */
   get isBehind(): boolean {
-    if (this.#verdict.kind !== 'miss' || this.#verdict.attempt.ok) return false;
-    return this.#verdict.attempt.error instanceof ReplicaBehindError;
+    const { kind, ending } = this.#verdict;
+    return kind === 'miss' && !ending.ok && ending.error instanceof ReplicaBehindError;
   }
 
   get needsPrimary(): boolean {
@@ -64,14 +64,14 @@ export class ReadProgress<T> {
     this.#verdict = verdict;
     if (source === 'primary' || (verdict.kind !== 'miss' && verdict.kind !== 'failure')) return;
     if (verdict.kind === 'miss') this.#misses++;
-    else if (++this.#failures === 1) this.#replicaError = verdict.attempt.error;
+    else if (++this.#failures === 1) this.#replicaError = verdict.ending.error;
     if (verdict.kind === 'failure' || this.isBehind || !isFinal) this.#goOn(verdict);
   }
 
   /** Goes on as after a miss, because no answer of a replica could count. */
   skipReplicas(): void {
     const error = new ReplicaBehindError('unknown');
-    this.#goOn({ kind: 'miss', attempt: { ok: false, error, source: 'replica' } });
+    this.#goOn({ kind: 'miss', ending: { ok: false, error, source: 'replica' } });
   }
 
   #goOn(unanswered: MissOrFailure<T>): void {
@@ -84,14 +84,15 @@ export class ReadProgress<T> {
 
   /** Ends the read with an error that does not come from an attempt. */
   fail(error: unknown): void {
-    this.#verdict = { kind: 'error', error };
+    this.#verdict = { kind: 'error', ending: { ok: false, error } };
   }
 
   /** Ends the read because it needs the primary, and may not ask it. */
   reject(): void {
     if (this.#unanswered === undefined) return;
-    const { kind, attempt } = this.#unanswered;
-    this.#verdict = { kind: 'rejected', error: new PrimaryBudgetExceededError(kind, attempt) };
+    const { kind, ending } = this.#unanswered;
+    const error = new PrimaryBudgetExceededError(kind, ending);
+    this.#verdict = { kind: 'rejected', ending: { ok: false, error } };
   }
 
   /** Remembers whether the answer is that of another read's query. */
@@ -106,7 +107,7 @@ export class ReadProgress<T> {
 
   /** What the caller gets. */
   end(): Ending<T> {
-    return endingOf(this.#verdict);
+    return this.#verdict.ending;
   }
 
   /** What observers hear, now that it has ended. */

@@ -5,7 +5,7 @@ import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
-import { isAbort, judge, type Verdict } from './verdict.ts';
+import { isAbort, isReason, judge, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
 interface ReadStart<Client, T> {
@@ -99,8 +99,8 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
   #endedWithAbortOf(shared: Flight<T>): boolean {
     const ending = this.end();
     const { signal } = this.options;
-    if (ending.ok || (signal?.aborted && ending.error === signal.reason)) return false;
-    return isAbort(ending.error) || shared.isAbortOfStarter(ending.error);
+    if (ending.ok || isReason(ending.error, signal)) return false;
+    return isAbort(ending.error) || isReason(ending.error, shared.starter);
   }
 
   async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {

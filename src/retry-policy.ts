@@ -1,4 +1,4 @@
-import { InvalidOptionError, kindOf } from './errors.ts';
+import { invalidOption } from './errors.ts';
 import { observe } from './instruments.ts';
 import { isObject } from './is-object.ts';
 import type { ReadReport, RecoveryCause } from './read-report.ts';
@@ -81,17 +81,17 @@ const MOST_RETRIES = 100;
 export function assertRetryMs(retryMs: RetryMs | undefined): void {
   if (typeof retryMs === 'number') return assertDelay('retryMs', retryMs);
   if (!isObject(retryMs)) {
-    throw invalid('retryMs', 'a number, { min, max } or a RetryPolicy', retryMs);
+    throw invalidOption('retryMs', 'a number, { min, max } or a RetryPolicy', retryMs);
   }
   if (isRetryPolicy(retryMs)) {
     if (retryMs.settle === undefined || typeof retryMs.settle === 'function') return;
-    throw invalid('retryMs.settle', 'a function', retryMs.settle);
+    throw invalidOption('retryMs.settle', 'a function', retryMs.settle);
   }
   assertDelay('retryMs.max', retryMs.max);
   if (retryMs.min === undefined) return;
   assertDelay('retryMs.min', retryMs.min);
   if (retryMs.min > retryMs.max) {
-    throw invalid('retryMs.min', `at most \`retryMs.max\` (${retryMs.max})`, retryMs.min);
+    throw invalidOption('retryMs.min', `at most \`retryMs.max\` (${retryMs.max})`, retryMs.min);
   }
 }
 
@@ -110,7 +110,7 @@ export function toRetryPolicy(
 export function* boundedDelays(policy: RetryPolicy, recovery: Recovery): Generator<number, void> {
   const delays: unknown = policy.delays(recovery);
   if (!isIterable(delays)) {
-    throw invalid('retryMs.delays()', 'an iterable of milliseconds', delays);
+    throw invalidOption('retryMs.delays()', 'an iterable of milliseconds', delays);
   }
   const iterator = delays[Symbol.iterator]();
   let isOpen = true;
@@ -161,9 +161,5 @@ export function isDelay(value: unknown): value is number {
 
 function assertDelay(option: string, value: unknown): asserts value is number {
   if (isDelay(value)) return;
-  throw invalid(option, `a number of milliseconds from 0 to ${LONGEST_DELAY}`, value);
-}
-
-function invalid(option: string, expected: string, given: unknown): InvalidOptionError {
-  return new InvalidOptionError(option, expected, given, kindOf(given));
+  throw invalidOption(option, `a number of milliseconds from 0 to ${LONGEST_DELAY}`, value);
 }

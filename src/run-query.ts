@@ -1,6 +1,6 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
 import { setDeadline } from './deadline.ts';
-import { InvalidOptionError, kindOf, ReplicaTimeoutError } from './errors.ts';
+import { type InvalidOptionError, invalidOption, ReplicaTimeoutError } from './errors.ts';
 import { isObject } from './is-object.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
@@ -57,7 +57,7 @@ export function executed<T>(value: T): T {
 
 function notExecutable(given: unknown): InvalidOptionError {
   const expected = 'a function that returns a promise, by `.execute()` or the like';
-  return new InvalidOptionError('query', expected, given, kindOf(given));
+  return invalidOption('query', expected, given);
 }
 
 /** The promise, or a rejection with the signal's reason, whichever is first. Leaves no listener behind. */

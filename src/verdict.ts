@@ -1,10 +1,5 @@
 import type { Attempt } from './attempt.ts';
-import {
-  InvalidOptionError,
-  type PrimaryBudgetExceededError,
-  ReplicaBehindError,
-  ReplicaTimeoutError,
-} from './errors.ts';
+import { InvalidOptionError, ReplicaBehindError, ReplicaTimeoutError } from './errors.ts';
 import { isObject } from './is-object.ts';
 import { type ErrorClassifier, noRow } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -12,35 +7,22 @@ import { executed } from './run-query.ts';
 
 /** What the ladder makes of an attempt: what the caller gets, or why the read goes on. */
 export type Verdict<T> =
-  | { readonly kind: 'answer'; readonly value: T }
-  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'answer'; readonly ending: Ending<T> & { readonly ok: true } }
+  | { readonly kind: 'error'; readonly ending: Failed }
   | MissOrFailure<T>
-  | { readonly kind: 'rejected'; readonly error: PrimaryBudgetExceededError };
+  | { readonly kind: 'rejected'; readonly ending: Failed };
 
 /** Why a read goes on. */
 export type MissOrFailure<T> =
-  | { readonly kind: 'miss'; readonly attempt: Attempt<T> }
-  | { readonly kind: 'failure'; readonly attempt: Attempt<T> & { readonly ok: false } };
+  | { readonly kind: 'miss'; readonly ending: Attempt<T> }
+  | { readonly kind: 'failure'; readonly ending: Attempt<T> & Failed };
 
-/** What the caller gets of a read. */
-export type Ending<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: unknown };
+/** What the caller gets when the read ends. */
+export type Ending<T> = { readonly ok: true; readonly value: T } | Failed;
 
-/** What the caller gets when the read ends with this verdict. */
-export function endingOf<T>(verdict: Verdict<T>): Ending<T> {
-  switch (verdict.kind) {
-    case 'answer':
-      return { ok: true, value: verdict.value };
-    case 'miss':
-    case 'failure':
-      return verdict.attempt;
-    case 'error':
-    case 'rejected':
-      return { ok: false, error: verdict.error };
-    default:
-      return verdict satisfies never;
-  }
+interface Failed {
+  readonly ok: false;
+  readonly error: unknown;
 }
 
 /** Judges an attempt. What a classifier throws ends the read. */
@@ -51,24 +33,28 @@ export function judge<T>(
   const { isMiss = noRow, isUnavailable, signal } = options;
   try {
     if (attempt.ok) executed(attempt.value);
-    else if (isFinal(attempt.error, signal)) return { kind: 'error', error: attempt.error };
-    else if (attempt.error instanceof ReplicaBehindError) return { kind: 'miss', attempt };
+    else if (isFinal(attempt.error, signal)) return { kind: 'error', ending: attempt };
+    else if (attempt.error instanceof ReplicaBehindError) return { kind: 'miss', ending: attempt };
     else if (attempt.source !== 'primary' && isFailure(attempt.error, isUnavailable)) {
-      return { kind: 'failure', attempt };
+      return { kind: 'failure', ending: attempt };
     }
-    if (saysYes('isMiss', isMiss(attempt))) return { kind: 'miss', attempt };
+    if (saysYes('isMiss', isMiss(attempt))) return { kind: 'miss', ending: attempt };
   } catch (error) {
-    return { kind: 'error', error };
+    return { kind: 'error', ending: { ok: false, error } };
   }
-  return attempt.ok
-    ? { kind: 'answer', value: attempt.value }
-    : { kind: 'error', error: attempt.error };
+  return attempt.ok ? { kind: 'answer', ending: attempt } : { kind: 'error', ending: attempt };
 }
 
 /** An abort is the caller's wish, and a bad query the caller's mistake: asking again changes neither. */
 function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
-  if (signal?.aborted && error === signal.reason) return true;
-  return error instanceof InvalidOptionError || hasName(error, 'AbortError');
+  return (
+    isReason(error, signal) || error instanceof InvalidOptionError || hasName(error, 'AbortError')
+  );
+}
+
+/** Whether a signal was aborted with this. */
+export function isReason(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && error === signal.reason;
 }
 
 /** A timeout counts as a failure whatever the caller says of errors: it is the caller who asked for the limit. */

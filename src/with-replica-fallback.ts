@@ -98,7 +98,7 @@ export function startRead<Client, T>(
     if (verdict.kind === 'answer') {
       primaryBudget?.deposit();
       reportHit(startedAt, options);
-      return verdict.value;
+      return verdict.ending.value;
     }
     const read = new Read({ query, options, replica, startedAt, queriesBefore });
     read.take('replica', verdict);

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { assertObject } from '../../assert-object.ts';
-import { InvalidOptionError, kindOf } from '../../errors.ts';
+import { InvalidOptionError, invalidOption } from '../../errors.ts';
 import type { LagEnd } from './lag.ts';
 import { resolveTable, type TableName } from './table-name.ts';
 
@@ -32,7 +32,7 @@ export function resolveLag<DB>(
   options: LaggingReplicaOptions<DB>,
 ): LagSettings {
   if (typeof Object(client).withPlugin !== 'function') {
-    throw new InvalidOptionError('client', 'a Kysely instance', client, kindOf(client));
+    throw invalidOption('client', 'a Kysely instance', client);
   }
   assertObject('options', 'an object', options);
   const {

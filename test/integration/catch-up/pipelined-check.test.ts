@@ -10,8 +10,8 @@ const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 const [standby] = database.cluster.replicas;
 
 test('takes no answer that is older than a check which is sent with the query and ends after it', async () => {
-  const { db, end } = connect<OrdersDatabase>(standby.connectionString, { pipeline: true });
-  onTestFinished(end);
+  const replica = connect<OrdersDatabase>(standby.connectionString, { pipeline: true });
+  onTestFinished(() => replica.end());
   await standby.restart(); // so that its timeline is asked for as well, by a second statement
   await standby.setApplyDelay(100);
   await addOrder('late')(database.primary.db);
@@ -21,7 +21,9 @@ test('takes no answer that is older than a check which is sent with the query an
     pin: 'connection',
     pipeline: true,
   });
-  const answer = catchUp.runAt(db, position, (pinned) => sql`select pg_sleep(0.3)`.execute(pinned));
+  const answer = catchUp.runAt(replica.db, position, (pinned) =>
+    sql`select pg_sleep(0.3)`.execute(pinned),
+  );
 
   await expect(answer).rejects.toBeInstanceOf(ReplicaBehindError);
 });
