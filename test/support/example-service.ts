@@ -1,4 +1,5 @@
 import { afterEach } from 'vitest';
+import { POSITION_HEADER } from '../../examples/causal-sessions/sessions.ts';
 import type { App } from '../../examples/snapshots-service/service/app.ts';
 import {
   type Config,
@@ -33,6 +34,9 @@ export interface ExampleService {
   createRun(): Promise<SnapshotKey>;
   append(runId: string, body?: unknown): Promise<SnapshotKey>;
   since(key: SnapshotKey, query?: string): Promise<ExampleAnswer>;
+  describe(key: SnapshotKey, description: unknown): Promise<ExampleAnswer>;
+  /** @param position - where the client's session is */
+  list(runId: string, position?: string | null): Promise<ExampleAnswer>;
 }
 
 export interface ExampleServiceOptions {
@@ -68,14 +72,15 @@ export async function startExampleService(
 
   const request = (path: string, init?: RequestInit) =>
     requestExample(`${server.url}${path}`, init);
-  const post = (path: string, body?: unknown): Promise<ExampleAnswer> =>
+  const send = (method: string, path: string, body?: unknown): Promise<ExampleAnswer> =>
     request(path, {
-      method: 'POST',
+      method,
       ...(body !== undefined && {
         body: JSON.stringify(body),
         headers: { 'Content-Type': 'application/json' },
       }),
     });
+  const post = (path: string, body?: unknown) => send('POST', path, body);
   return {
     url: server.url,
     log: lines,
@@ -86,6 +91,12 @@ export async function startExampleService(
       (await post(`/runs/${runId}/snapshots`, body)).body as SnapshotKey,
     since: ({ runId, snapshotId }, query = '') =>
       request(`/runs/${runId}/snapshots/since/${snapshotId}${query}`),
+    describe: ({ runId, snapshotId }, description) =>
+      send('PATCH', `/runs/${runId}/snapshots/${snapshotId}`, { description }),
+    list: (runId, position) =>
+      request(`/runs/${runId}/snapshots`, {
+        headers: position == null ? {} : { [POSITION_HEADER]: position },
+      }),
   };
 }
 

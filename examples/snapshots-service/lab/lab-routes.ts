@@ -31,6 +31,8 @@ export function createLabRoutes(lab: Lab): Hono {
     return c.json(lab.state(), scene === null ? 200 : 202);
   });
 
+  app.post('/lab/draft', async (c) => c.json(await lab.draft()));
+
   app.get('/lab/events', (c) => {
     if (lab.visits >= MOST_VISITS) {
       const detail = `There are ${MOST_VISITS} pages of the lab open already.`;

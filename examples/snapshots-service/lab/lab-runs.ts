@@ -6,6 +6,8 @@ import { appendSnapshot, createRun, type SnapshotKey } from '../service/snapshot
 export interface LabRuns {
   /** Adds a snapshot to the run of the given runner, or starts its next run. */
   append(runner: number): Promise<SnapshotKey>;
+  /** The snapshot that visitors edit. */
+  draft(): Promise<SnapshotKey>;
   /** Deletes all of them. */
   deleteAll(): Promise<void>;
 }
@@ -17,6 +19,7 @@ const KEEP_MS = 30_000;
 /** @param keepMs - how long a run is kept after its last snapshot. Default is 30 seconds. */
 export function createLabRuns(db: Kysely<SnapshotTables>, keepMs: number = KEEP_MS): LabRuns {
   const current = new Map<number, { runId: string; snapshots: number }>();
+  let drafted: Promise<SnapshotKey> | undefined;
   let retired: { readonly runId: string; readonly at: number }[] = [];
 
   const remove = async (runIds: readonly string[]): Promise<void> => {
@@ -43,9 +46,19 @@ export function createLabRuns(db: Kysely<SnapshotTables>, keepMs: number = KEEP_
       current.set(runner, { runId: key.runId, snapshots: 1 });
       return key;
     },
+    draft() {
+      drafted ??= createRun(db, { description: 'Never saved', waitpoints: [] }).catch((error) => {
+        drafted = undefined;
+        throw error;
+      });
+      return drafted;
+    },
     async deleteAll() {
-      const all = [...current.values(), ...retired].map(({ runId }) => runId);
+      const draft = await drafted?.catch(() => undefined);
+      const drafts = draft === undefined ? [] : [draft];
+      const all = [...current.values(), ...retired, ...drafts].map(({ runId }) => runId);
       current.clear();
+      drafted = undefined;
       retired = [];
       await remove(all);
     },

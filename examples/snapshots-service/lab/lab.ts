@@ -2,6 +2,7 @@ import type { Replica } from 'kysely-replica-fallback/testing';
 import type { Databases } from '../service/databases.ts';
 import type { Log } from '../service/log.ts';
 import { ConflictError } from '../service/conflict-error.ts';
+import type { SnapshotKey } from '../service/snapshot-writer.ts';
 import { createActivity } from './activity.ts';
 import { createLabRecord, type LabNews } from './lab-record.ts';
 import { createLabRuns } from './lab-runs.ts';
@@ -51,6 +52,12 @@ export interface Lab {
   play(scene: Scene): void;
   /** Ends the scene that is playing. Resolves when everything is back as it was. */
   stopScene(): Promise<void>;
+  /**
+   * The snapshot that visitors edit.
+   *
+   * @throws ConflictError when the lab is not open
+   */
+  draft(): Promise<SnapshotKey>;
   visit(): LabVisit;
   /** How many visits there are now. */
   readonly visits: number;
@@ -88,6 +95,8 @@ export function createLab({ databases, servers, log, pace = 1, ...parts }: LabPa
   const record = createLabRecord();
   const runs = createLabRuns(databases.primary);
   const activity = createActivity(async (signal) => {
+    // So that the standby has it by the time that somebody edits it.
+    runs.draft().catch((error) => log.warn('The lab has no snapshot to edit yet.', { error }));
     await Promise.all([
       runRunners({ databases, runs, settings, player, naps, onPoll: record.addPoll, log }, signal),
       measureLag(databases, record.addLag, signal),
@@ -137,6 +146,10 @@ export function createLab({ databases, servers, log, pace = 1, ...parts }: LabPa
       player.play(scene);
     },
     stopScene: () => player.stop(),
+    async draft() {
+      if (!isOpen) throw new ConflictError(NOT_OPEN);
+      return runs.draft();
+    },
     visit() {
       const over = new AbortController();
       const visit: LabVisit = {

@@ -1,9 +1,13 @@
 import { Hono } from 'hono';
+import type { Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { secureHeaders } from 'hono/secure-headers';
 import { validator } from 'hono/validator';
 import type { ReadSnapshotsSince, SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Kysely } from 'kysely';
+import { noRows, type ReadReport } from 'kysely-replica-fallback';
+import { causalSession, header } from '../../causal-sessions/middleware.ts';
+import type { Sessions } from '../../causal-sessions/sessions.ts';
 import { checkInput } from './check-input.ts';
 import { clientGoneSignal } from './client-gone.ts';
 import { isUp, type Databases } from './databases.ts';
@@ -11,14 +15,17 @@ import { ownHostOnly, ownOriginOnly } from './guard.ts';
 import type { Log } from './log.ts';
 import { type Metrics, METRICS_CONTENT_TYPE } from './metrics.ts';
 import { sendProblem, toProblem } from './problem.ts';
-import { readNewSnapshot, RunPath, SinceQuery, SnapshotPath } from './request-input.ts';
-import { appendSnapshot, createRun } from './snapshot-writer.ts';
+import { readChange, readNewSnapshot, RunPath, SinceQuery, SnapshotPath } from './request-input.ts';
+import { RunNotFoundError } from './run-not-found-error.ts';
+import { listSnapshots } from './snapshot-list.ts';
+import { appendSnapshot, createRun, describeSnapshot } from './snapshot-writer.ts';
 
 /** What the routes need. */
 export interface AppParts {
   readonly databases: Pick<Databases, 'primary' | 'replica'>;
-  /** Reads for the one route that may ask the replica. */
   readonly since: ReadSnapshotsSince<Kysely<SnapshotTables>>;
+  /** For what may change: where a row that is there may be an old one. */
+  readonly sessions: Sessions<SnapshotTables>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -35,7 +42,7 @@ const HIGHEST_BODY_BYTES = 64 * 1024;
 /**
  * The routes of the service. They know nothing of where it listens, or of what runs its databases.
  */
-export function createApp({ databases, since, metrics, log }: AppParts): App {
+export function createApp({ databases, since, sessions, metrics, log }: AppParts): App {
   const { primary, replica } = databases;
   const app = new Hono<AppEnv>();
 
@@ -74,18 +81,38 @@ export function createApp({ databases, since, metrics, log }: AppParts): App {
     validator('param', (path) => checkInput(SnapshotPath, path)),
     validator('query', (query) => checkInput(SinceQuery, query)),
     async (c) => {
-      c.header('Server-Timing', 'bypass'); // unless there is an outcome to tell of
-      const page = await since(
-        { ...c.req.valid('param'), ...c.req.valid('query') },
-        {
-          signal: clientGoneSignal(c.req.raw),
-          onOutcome({ outcome, durationMs, error }) {
-            c.header('Server-Timing', `${outcome};dur=${durationMs.toFixed(1)}`);
-            c.set('readError', error);
-          },
-        },
-      );
-      return c.json(page);
+      const question = { ...c.req.valid('param'), ...c.req.valid('query') };
+      return c.json(await since(question, watch(c)));
+    },
+  );
+
+  const inSession = causalSession(sessions, header);
+
+  app.patch(
+    '/runs/:runId/snapshots/:snapshotId',
+    inSession,
+    validator('param', (path) => checkInput(SnapshotPath, path)),
+    async (c) => {
+      const key = c.req.valid('param');
+      const { description } = await readChange(c.req);
+      await sessions.write((db) => describeSnapshot(db, key, description));
+      return c.json(key);
+    },
+  );
+
+  app.get(
+    '/runs/:runId/snapshots',
+    inSession,
+    validator('param', (path) => checkInput(RunPath, path)),
+    async (c) => {
+      const { runId } = c.req.valid('param');
+      const snapshots = await sessions.read((db) => listSnapshots(db, runId), {
+        ...watch(c),
+        isMiss: noRows,
+        operation: 'snapshots',
+      });
+      if (snapshots.length === 0) throw new RunNotFoundError(runId);
+      return c.json({ snapshots });
     },
   );
 
@@ -118,4 +145,16 @@ export function createApp({ databases, since, metrics, log }: AppParts): App {
   });
 
   return app;
+}
+
+/** Options of a read: it ends when the client hangs up, and `Server-Timing` tells how it ended. */
+function watch(c: Context<AppEnv>) {
+  c.header('Server-Timing', 'bypass'); // unless there is an outcome to tell of
+  return {
+    signal: clientGoneSignal(c.req.raw),
+    onOutcome({ outcome, durationMs, error }: ReadReport) {
+      c.header('Server-Timing', `${outcome};dur=${durationMs.toFixed(1)}`);
+      c.set('readError', error);
+    },
+  };
 }

@@ -18,16 +18,15 @@ export const SinceQuery = z.object({ limit: integerText(1, 1000).optional() });
 /** PostgreSQL has no text with a NUL in it. */
 const text = z
   .string('a string without NUL characters')
-  .regex(/^[^\0]*$/, 'a string without NUL characters')
-  .optional();
+  .regex(/^[^\0]*$/, 'a string without NUL characters');
 
 const waitpoints = z
-  .array(fields({ output: text }), 'an array of at most 100')
+  .array(fields({ output: text.optional() }), 'an array of at most 100')
   .max(100, 'an array of at most 100');
 
 const Snapshot = fields({
-  executionStatus: text,
-  description: text,
+  executionStatus: text.optional(),
+  description: text.optional(),
   waitpoints: waitpoints.default([]),
 });
 
@@ -37,4 +36,11 @@ const Snapshot = fields({
  */
 export async function readNewSnapshot(request: HonoRequest): Promise<NewSnapshot> {
   return (await request.text()) === '' ? { waitpoints: [] } : readJsonBody(request, Snapshot);
+}
+
+const Change = fields({ description: text });
+
+/** Reads the body of a request that changes a snapshot. */
+export function readChange(request: HonoRequest): Promise<z.infer<typeof Change>> {
+  return readJsonBody(request, Change);
 }

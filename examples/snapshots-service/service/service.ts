@@ -1,6 +1,7 @@
-import { createPrimaryBudget } from 'kysely-replica-fallback';
+import { createPrimaryBudget, type ReadReport } from 'kysely-replica-fallback';
 import { replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { createSnapshotsSince, SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
+import { createSessions } from '../../causal-sessions/sessions.ts';
 import { type App, createApp } from './app.ts';
 import { ClientGoneError } from './client-gone.ts';
 import type { Config } from './config.ts';
@@ -22,19 +23,17 @@ export function createService(
   log: Log,
 ): App {
   const metrics = createMetrics();
-  const since = createSnapshotsSince({
+  const options = {
     primary,
     replica,
     enabled,
     retryMs,
-    catchUp: catchUp ? walCatchUp() : undefined,
     isUnavailable: replicaUnavailable,
     primaryBudget: createPrimaryBudget(),
     meter: metrics.meter,
-    missCounter: MISS_COUNTER,
     logger: {
       warn: log.warn,
-      error(message, report) {
+      error(message: string, report: ReadReport) {
         if (report.error instanceof ClientGoneError) {
           log.info('A client hung up before its read ended.', report);
         } else if (report.error instanceof SnapshotNotFoundError) {
@@ -42,14 +41,22 @@ export function createService(
         } else log.error(message, report);
       },
     },
+  };
+  const since = createSnapshotsSince({
+    ...options,
+    catchUp: catchUp ? walCatchUp() : undefined,
+    missCounter: MISS_COUNTER,
   });
-  return createApp({ databases: { primary, replica }, since, metrics, log });
+  const sessions = createSessions(options);
+  return createApp({ databases: { primary, replica }, since, sessions, metrics, log });
 }
 
 /**
- * The same service as it would be without the fallback: reads go to the replica, and that is that.
+ * The same service as it would be without the fallback: what came after a snapshot, the replica says, and that is that.
  */
 export function createServiceWithoutFallback({ primary, replica }: Databases, log: Log): App {
   const since = createSnapshotsSince({ primary: replica });
-  return createApp({ databases: { primary, replica }, since, metrics: createMetrics(), log });
+  const sessions = createSessions({ primary, replica });
+  const metrics = createMetrics();
+  return createApp({ databases: { primary, replica }, since, sessions, metrics, log });
 }

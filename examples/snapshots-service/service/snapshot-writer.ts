@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import type { SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { SnapshotNotFoundError, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { v7 as uuidV7 } from 'uuid';
 import { RunNotFoundError } from './run-not-found-error.ts';
 
@@ -42,6 +42,25 @@ export function appendSnapshot(db: Db, runId: string, next: NewSnapshot): Promis
     if (run === undefined) throw new RunNotFoundError(runId);
     return insertSnapshot(transaction, runId, next);
   });
+}
+
+/**
+ * Changes the description of a snapshot.
+ *
+ * @throws SnapshotNotFoundError when the run does not have it
+ */
+export async function describeSnapshot(
+  db: Db,
+  key: SnapshotKey,
+  description: string,
+): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('execution_snapshot')
+    .set({ description })
+    .where('run_id', '=', key.runId)
+    .where('id', '=', key.snapshotId)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) throw new SnapshotNotFoundError(key);
 }
 
 /**

@@ -14,6 +14,8 @@ import {
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
+const draft = (url: string) => requestRaw(`${url}/lab/draft`, { method: 'POST' });
+
 describe('the lag lab', () => {
   let database: ReplicatedDatabase<SnapshotTables>;
 
@@ -281,11 +283,22 @@ describe('the lag lab', () => {
     await expect.poll(() => news().polls.length, { timeout: 10_000 }).toBeGreaterThan(10);
   });
 
+  test('gives all visitors one snapshot to edit, while it is open', async () => {
+    const { url } = await start();
+    const [one, other] = await Promise.all([draft(url), draft(url)]);
+    expect(one).toMatchObject({ status: 200, body: { snapshotId: expect.any(String) } });
+    expect(other.body).toEqual(one.body);
+
+    const closed = await start({ open: false });
+    expect((await draft(closed.url)).status).toBe(409);
+  });
+
   test('leaves nothing in the database, and polls no more, when it ends', async () => {
-    const { lab, close } = await start();
+    const { lab, url, close } = await start();
     const before = await countSnapshots();
     const { news } = lab.visit();
     await expect.poll(() => news().polls.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    expect((await draft(url)).status).toBe(200);
     expect(await countSnapshots()).not.toBe(before);
     await close();
     expect(await countSnapshots()).toBe(before);

@@ -135,7 +135,7 @@ describe("the lag lab's page", () => {
     }
     expect([...new Set(reached)].filter((id) => id !== '').join(' ')).toBe(
       'timeline scene-write-spike scene-long-lag scene-standby-restart scene-bogus-ids ' +
-        'lagMs paused fallback catchUp retryMaxMs runners pollsPerSecond ' +
+        'lagMs paused fallback catchUp retryMaxMs runners pollsPerSecond save ' +
         'skip-hits previous next latest',
     );
 
@@ -234,6 +234,26 @@ describe("the lag lab's page", () => {
     await lab.change({ lagMs: 0 });
   });
 
+  test('saves and lists: the old description without a session, and the new one in a session', async () => {
+    const { page, lab, complaints } = await open();
+    const alone = page.locator('#list-alone');
+    const inSession = page.locator('#list-session');
+    await database.catchUp();
+    await lab.change({ lagMs: 150 });
+    await page.getByRole('button', { name: 'Save and reload' }).press('Enter');
+    await alone.getByText(/^The old one: “.+”. From the replica, \d/).waitFor();
+    await inSession
+      .getByText(/^The new one: “.+”. From the replica, when it had caught up, \d/)
+      .waitFor();
+
+    await lab.change({ lagMs: 1000 });
+    await page.locator('#save').press('Enter');
+    await inSession.getByText(/^The new one: “.+”. From the primary, \d/).waitFor();
+    expect(await alone.textContent()).toMatch(/^The old one/);
+    await lab.change({ lagMs: 0 });
+    expect(complaints).toEqual([]);
+  });
+
   test('tells that there was no wait when the window is 0', async () => {
     const { page, lab } = await open();
     await lab.change({ lagMs: 1000, retryMinMs: 0, retryMaxMs: 0 });
@@ -267,6 +287,8 @@ describe("the lag lab's page", () => {
     await lab.change({ lagMs: 100, runners: 8 });
     await page.locator('#skip-hits').check();
     await page.getByText(/and the primary was spared|so the primary answered/).waitFor();
+    await page.locator('#save').press('Enter');
+    await page.locator('#lists').waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     expect(await page.evaluate(CUT_OFF_TILES)).toEqual([]);
     expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);

@@ -129,7 +129,7 @@ describe("the example's service", () => {
     expect(service.log).toEqual([]);
   });
 
-  test.for(['GET /', 'GET /runs', 'DELETE /health', 'GET /runs/1/snapshots'])(
+  test.for(['GET /', 'GET /runs', 'DELETE /health', 'DELETE /runs/1/snapshots'])(
     'answers 404 to %s, which it does not know',
     async (request) => {
       const service = await startExampleService(urls);

@@ -5,6 +5,7 @@ import { byId, setText } from './dom.js';
 import { showLegend } from './legend.js';
 import { watchPresence } from './presence.js';
 import { Recent } from './recent.js';
+import { showReload } from './reload.js';
 import { showScenes } from './scene-list.js';
 import { createSelection } from './selection.js';
 import { showStory } from './story.js';
@@ -21,6 +22,7 @@ const announcer = byId('announcer', HTMLElement);
 const announce = (text) => setText(announcer, text);
 
 showLegend();
+showReload();
 const selection = createSelection(recent, () => draw());
 const drawTiles = showTiles(recent);
 const tellStory = showStory();
