@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Express } from 'express';
+import type { FastifyInstance } from 'fastify';
 import { Kysely } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { Pool } from 'pg';
@@ -12,6 +15,7 @@ import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../support/replicated-database.ts';
+import { serve } from '../support/serve.ts';
 import { addSnapshots } from '../support/snapshot-fixtures.ts';
 
 interface Database extends SnapshotTables {
@@ -114,3 +118,33 @@ test("the README's first snippet finds an order", async () => {
   const { findOrder } = await import(join(folder, first?.file ?? ''));
   expect(await findOrder(order.id)).toEqual(order);
 });
+
+test.each([
+  { framework: 'express', open: (app: Express): RequestListener => app },
+  { framework: 'fastify', open: openFastify },
+])('a session in $framework sees its write, as the README has it', async ({ framework, open }) => {
+  const snippet = snippets.find(({ code }) => code.includes(`from '${framework}'`));
+  const { app } = await import(join(folder, snippet?.file ?? ''));
+  const url = `${await serve(await open(app))}/orders/${order.id}`;
+  const see = async (position: string) => {
+    const response = await fetch(url, { headers: { 'x-position': position } });
+    return { status: response.status, body: await response.json() };
+  };
+  await database.catchUp();
+  await database.write((db) => db.updateTable('orders').set({ status: 'open' }).execute());
+  await database.holdBack();
+
+  const paid = await fetch(`${url}/pay`, { method: 'POST' });
+  const position = paid.headers.get('x-position') ?? '';
+  const [own, now, forged] = await Promise.all([see(position), see('now'), see('forged')]);
+
+  expect(paid.status).toBe(204);
+  expect(own).toEqual({ status: 200, body: order });
+  expect(now).toEqual({ status: 200, body: order });
+  expect(forged).toEqual({ status: 200, body: { ...order, status: 'open' } });
+});
+
+async function openFastify(app: FastifyInstance): Promise<RequestListener> {
+  await app.ready();
+  return (request, response) => app.routing(request, response);
+}
