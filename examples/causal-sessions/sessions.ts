@@ -36,7 +36,7 @@ export function createSessions<DB>(options: ReplicaFallbackOptions<Kysely<DB>, u
     try {
       return await options.primary.transaction().execute(query);
     } finally {
-      storage.getStore()?.wrote(); // also after a failure: a commit may have come through, and only its answer was lost
+      storage.getStore()?.wrote(); // also after an error: perhaps only the answer of the commit was lost
     }
   }
 

@@ -14,7 +14,9 @@ const LADDERS = [
   { ladder: 'blind', catchUp: undefined },
 ];
 
-const cases = TOPOLOGIES.flatMap((each) => LADDERS.map((ladder) => ({ ...each, ...ladder })));
+const cases = TOPOLOGIES.flatMap(({ topology, open, obstacle }) =>
+  LADDERS.map(({ ladder, catchUp }) => ({ topology, open, obstacle, ladder, catchUp })),
+);
 
 let added = 0;
 

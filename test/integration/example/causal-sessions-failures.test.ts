@@ -11,11 +11,10 @@ import {
   createOrdersTable,
   openSessions,
   payOrder,
-  serve,
-  serveApp,
 } from '../../support/causal-services.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
+import { serve, serveApp } from '../../support/serve.ts';
 
 const database = await replicatedDatabase<Database>(createOrdersTable);
 afterEach(() => database.catchUp());

@@ -12,7 +12,6 @@ import {
   createOrdersTable,
   openSessions,
   payOrder,
-  serveApp,
   WINDOW_MS,
   withoutMiddleware,
 } from '../../support/causal-services.ts';
@@ -21,6 +20,7 @@ import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
+import { serveApp } from '../../support/serve.ts';
 
 const LAG_MS = 300;
 
