@@ -1,10 +1,11 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { walCatchUp, type WalCatchUpOptions, walPosition } from 'kysely-replica-fallback/postgres';
 import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
-import { Pool } from 'pg';
 import { compare } from './compare.ts';
+import { connect } from './connect.ts';
 import { startDistance } from './distance.ts';
+import type { Extent } from './extent.ts';
 
 interface Database {
   fresh: { id: number; note: string };
@@ -14,12 +15,9 @@ interface Database {
 const CONNECTIONS = 16;
 
 /** What `after` costs when the replica has replayed the position: beside the plain read, on loopback and 1 ms away. */
-export async function benchAfter(
-  cluster: ReplicationCluster,
-  { isQuick }: { isQuick: boolean },
-): Promise<void> {
+export async function benchAfter(cluster: ReplicationCluster, { isQuick }: Extent): Promise<void> {
   const [standby] = cluster.replicas;
-  await using primary = connect(cluster.primary.connectionString, false);
+  await using primary = connect<Database>(cluster.primary.connectionString);
   await sql`create table fresh (id int primary key, note text not null)`.execute(primary);
   await primary.insertInto('fresh').values({ id: 1, note: 'paid' }).execute();
   await standby.waitForReplay();
@@ -33,8 +31,8 @@ export async function benchAfter(
   ] as const) {
     await using clients = new AsyncDisposableStack();
     const connections = Array.from({ length: CONNECTIONS }, () => ({
-      pipelined: clients.use(connect(connectionString, true)),
-      replica: clients.use(connect(connectionString, false)),
+      pipelined: clients.use(connect<Database>(connectionString, { max: 1, pipeline: true })),
+      replica: clients.use(connect<Database>(connectionString, { max: 1 })),
     }));
     const onEach = (readOn: (of: (typeof connections)[number]) => () => Promise<unknown>) => {
       const reads = connections.map(readOn);
@@ -79,9 +77,3 @@ export async function benchAfter(
 
 const find = (db: Kysely<Database>) =>
   db.selectFrom('fresh').selectAll().where('id', '=', 1).executeTakeFirst();
-
-/** A client with one connection. */
-function connect(connectionString: string, pipeline: boolean) {
-  const pool = new Pool({ connectionString, pipeline, max: 1 });
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-}

@@ -9,13 +9,14 @@ import {
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import pRetry from 'p-retry';
 import { compare, processorClock, type Round } from './compare.ts';
+import type { Extent } from './extent.ts';
 
 const row = { id: 1 };
 const query = async () => row;
 const clients = { primary: {}, replica: {}, operation: 'bench' };
 
 /** What a hit costs over the bare call of a query that costs nothing: beside others, and with the options that add to it. */
-export async function benchHit({ isQuick }: { isQuick: boolean }): Promise<void> {
+export async function benchHit({ isQuick }: Extent): Promise<void> {
   const extent = isQuick ? { calls: 10_000, rounds: 21 } : { calls: 20_000, rounds: 101 };
   const round = { ...extent, clock: processorClock };
   await benchBesideOthers(round);

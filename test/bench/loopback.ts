@@ -1,7 +1,9 @@
 import { type Kysely, sql } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
-import type { Replica } from 'kysely-replica-fallback/testing';
+import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
 import { compare } from './compare.ts';
+import { connect } from './connect.ts';
+import type { Extent } from './extent.ts';
 
 interface Database {
   orders: { id: number; note: string };
@@ -9,11 +11,12 @@ interface Database {
 
 /** What a hit costs on a real read: one row by its key, from a real standby on loopback. */
 export async function benchLoopback(
-  primary: Kysely<Database>,
-  replica: Kysely<Database>,
-  standby: Replica,
-  { isQuick }: { isQuick: boolean },
+  cluster: ReplicationCluster,
+  { isQuick }: Extent,
 ): Promise<void> {
+  const [standby] = cluster.replicas;
+  await using primary = connect<Database>(cluster.primary.connectionString);
+  await using replica = connect<Database>(standby.connectionString);
   await sql`create table orders (id int primary key, note text not null)`.execute(primary);
   await primary.insertInto('orders').values({ id: 1, note: 'paid' }).execute();
   await standby.waitForReplay();

@@ -1,35 +1,44 @@
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Kysely, PostgresDialect } from 'kysely';
-import { startReplicationCluster } from 'kysely-replica-fallback/testing';
-import { Pool } from 'pg';
+import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { benchAfter } from './after.ts';
-import { startDistance } from './distance.ts';
+import type { Extent } from './extent.ts';
 import { benchHit } from './hit.ts';
 import { benchLoopback } from './loopback.ts';
+import { benchPolicies } from './policies.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchSnapshotsSince } from './snapshots-since.ts';
 import { benchSpills } from './spills.ts';
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
-const extent = { isQuick: values.quick };
+type Part = (cluster: ReplicationCluster, extent: Extent) => Promise<void>;
 
-await benchHit(extent);
+const PARTS: Readonly<Record<string, Part>> = {
+  hit: (_cluster, extent) => benchHit(extent),
+  loopback: benchLoopback,
+  recovery: benchRecovery,
+  after: benchAfter,
+  policies: benchPolicies,
+  spills: benchSpills,
+  'snapshots-since': benchSnapshotsSince,
+};
+
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const unknown = positionals.find((name) => !Object.hasOwn(PARTS, name));
+if (unknown !== undefined) {
+  console.error(`Expected the parts to be of ${Object.keys(PARTS).join(', ')}, got ${unknown}.`);
+  process.exit(2);
+}
 
 await using cluster = await startReplicationCluster();
-const [standby] = cluster.replicas;
-await using primary = connect(cluster.primary.connectionString);
-await using replica = connect(standby.connectionString);
-console.log(`\n${cluster.description}`);
-await benchLoopback(primary.withTables(), replica.withTables(), standby, extent);
-await benchRecovery(cluster, extent);
-await benchAfter(cluster, extent);
-await benchSpills(primary.withTables(), replica.withTables(), standby, extent);
-await using distance = await startDistance(cluster.primary.connectionString, 1);
-await using distant = connect(distance.connectionString);
-await benchSnapshotsSince(primary.withTables(), distant.withTables(), extent);
-
-function connect(connectionString: string) {
-  return new Kysely<unknown>({
-    dialect: new PostgresDialect({ pool: new Pool({ connectionString }) }),
-  });
+const [processor] = cpus();
+console.log(
+  `${cluster.description}. Node.js ${process.version} on ${cpus().length} × ${processor?.model}, ` +
+    new Date().toISOString().slice(0, 10),
+);
+for (const [name, bench] of Object.entries(PARTS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  await bench(cluster, { isQuick: values.quick });
 }

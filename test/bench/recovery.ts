@@ -1,8 +1,9 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { walCatchUp } from 'kysely-replica-fallback/postgres';
 import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
-import { Pool } from 'pg';
+import { connect } from './connect.ts';
+import type { Extent } from './extent.ts';
 
 interface Database {
   arrivals: { id: number };
@@ -14,12 +15,12 @@ interface Database {
  */
 export async function benchRecovery(
   cluster: ReplicationCluster,
-  { isQuick }: { isQuick: boolean },
+  { isQuick }: Extent,
 ): Promise<void> {
   const [standby] = cluster.replicas;
   let asked = 0;
-  await using primary = connect(cluster.primary.connectionString, () => {});
-  await using replica = connect(standby.connectionString, () => asked++);
+  await using primary = connect<Database>(cluster.primary.connectionString);
+  await using replica = connect<Database>(standby.connectionString, {}, () => asked++);
   await sql`create table arrivals (id int primary key)`.execute(primary);
   await standby.waitForReplay();
 
@@ -68,11 +69,4 @@ function mean(values: readonly number[]): number {
 
 function at(sorted: readonly number[], share: number): string | undefined {
   return sorted[Math.floor(sorted.length * share)]?.toFixed(1);
-}
-
-function connect(connectionString: string, log: () => void) {
-  return new Kysely<Database>({
-    dialect: new PostgresDialect({ pool: new Pool({ connectionString }) }),
-    log,
-  });
 }

@@ -4,16 +4,22 @@ import {
   getSnapshotsSince,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
+import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
 import { compare } from './compare.ts';
+import { connect } from './connect.ts';
+import { startDistance } from './distance.ts';
+import type { Extent } from './extent.ts';
 
 const PER_RUN = 20;
 
 /** Snapshots since in its one statement, against the anchor and then the tail in two, on 20 snapshots of each run. */
 export async function benchSnapshotsSince(
-  db: Kysely<SnapshotTables>,
-  distantDb: Kysely<SnapshotTables>,
-  { isQuick }: { isQuick: boolean },
+  { primary }: ReplicationCluster,
+  { isQuick }: Extent,
 ): Promise<void> {
+  await using db = connect<SnapshotTables>(primary.connectionString);
+  await using distance = await startDistance(primary.connectionString, 1);
+  await using distantDb = connect<SnapshotTables>(distance.connectionString);
   const runs = isQuick ? 5000 : 50_000;
   const rounds = isQuick ? 11 : 51;
   await createSnapshotTables(db);

@@ -7,7 +7,9 @@ import {
   type Outcome,
   type PrimaryBudget,
 } from 'kysely-replica-fallback';
-import type { Replica } from 'kysely-replica-fallback/testing';
+import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
+import { connect } from './connect.ts';
+import type { Extent } from './extent.ts';
 
 interface Database {
   parcels: { id: number };
@@ -24,12 +26,10 @@ const DEADLINE_MS = 120_000;
  *
  * @throws Error when a bound that the package promises is exceeded
  */
-export async function benchSpills(
-  primary: Kysely<Database>,
-  replica: Kysely<Database>,
-  standby: Replica,
-  { isQuick }: { isQuick: boolean },
-): Promise<void> {
+export async function benchSpills(cluster: ReplicationCluster, { isQuick }: Extent): Promise<void> {
+  const [standby] = cluster.replicas;
+  await using primary = connect<Database>(cluster.primary.connectionString);
+  await using replica = connect<Database>(standby.connectionString);
   const rounds = isQuick ? 1 : 3;
   await sql`create table parcels (id int primary key)`.execute(primary);
   await standby.waitForReplay();

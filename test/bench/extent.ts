@@ -1,0 +1,4 @@
+/** How much is measured. */
+export interface Extent {
+  readonly isQuick: boolean;
+}
