@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { findProgram, startCompanionServer } from './companion-server.ts';
 
-/** One address for several servers: each new connection goes to the next of them. */
+/** One address for several servers: each new connection goes to the next of them that is up. */
 export interface Balancer {
   /** That of the first server, but through the balancer. */
   readonly connectionString: string;
@@ -30,6 +30,7 @@ defaults
   timeout connect 5s
   timeout client 1h
   timeout server 1h
+  option redispatch 1
 listen standbys
   bind 127.0.0.1:${port}
   balance roundrobin

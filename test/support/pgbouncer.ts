@@ -41,5 +41,6 @@ auth_type = any
 pool_mode = transaction
 server_round_robin = 1
 default_pool_size = 16
+server_login_retry = 0.1
 `;
 }
