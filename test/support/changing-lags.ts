@@ -7,33 +7,65 @@ const LAGS = [
   [60, 5, 30, 0],
 ];
 const STEP_MS = 300;
-const PAUSE_MS = 100;
 
-/** Changes how late standbys are, and stops each for a moment now and then, until it is stopped. */
-export function changeLags(replicas: readonly Replica[]): { stop(): Promise<void> } {
+/** What can befall a standby, and is over when it resolves. */
+export type Mishap = (replica: Replica) => Promise<void>;
+
+export function pauseOfReplay(milliseconds: number): Mishap {
+  return async (replica) => {
+    await replica.pauseReplay();
+    await sleep(milliseconds);
+    await replica.resumeReplay();
+  };
+}
+
+export const restart: Mishap = (replica) => replica.restart();
+
+export const crash: Mishap = async (replica) => {
+  await replica.kill();
+  await replica.start();
+};
+
+/** Standbys whose lags change. */
+export interface ChangingLags {
+  /** How many mishaps each of them has come through so far. */
+  readonly mishaps: readonly number[];
+  /** Leaves them without a lag. */
+  stop(): Promise<void>;
+}
+
+/** Changes how late standbys are, and lets something befall each of them now and then, until it is stopped. */
+export function changeLags(
+  replicas: readonly Replica[],
+  mishaps: readonly Mishap[] = [pauseOfReplay(100)],
+): ChangingLags {
   const ending = new AbortController();
-  const changing = replicas.map((replica, index) =>
-    change(replica, LAGS[index % LAGS.length] ?? [], ending.signal),
+  const counts = replicas.map(() => 0);
+  const changing = Promise.all(
+    replicas.map(async (replica, index) => {
+      const lags = LAGS[index % LAGS.length] ?? [];
+      for (let round = index; !ending.signal.aborted; round++) {
+        await change(replica, lags, ending.signal);
+        await mishaps[round % mishaps.length]?.(replica);
+        counts[index] = round - index + 1;
+      }
+      await replica.setApplyDelay(0);
+    }),
   );
+  changing.catch(() => {}); // heard of by who stops it
   return {
+    mishaps: counts,
     async stop() {
       ending.abort();
-      await Promise.all(changing);
+      await changing;
     },
   };
 }
 
 async function change(replica: Replica, lags: readonly number[], end: AbortSignal): Promise<void> {
-  const pause = (ms: number) => sleep(ms, undefined, { signal: end }).catch(() => {});
-  while (!end.aborted) {
-    for (const lag of lags) {
-      if (end.aborted) break;
-      await replica.setApplyDelay(lag);
-      await pause(STEP_MS);
-    }
-    await replica.pauseReplay();
-    await pause(PAUSE_MS);
-    await replica.resumeReplay();
+  for (const lag of lags) {
+    if (end.aborted) return;
+    await replica.setApplyDelay(lag);
+    await sleep(STEP_MS, undefined, { signal: end }).catch(() => {});
   }
-  await replica.setApplyDelay(0);
 }

@@ -4,7 +4,7 @@ import type { OrdersDatabase } from './orders.ts';
 import type { Acknowledged } from './version-writers.ts';
 
 /** An order's version, and the standby that gave it. `null` when that was the primary. */
-interface SeenVersion {
+export interface SeenVersion {
   readonly version: number;
   readonly standby: string | null;
 }
@@ -65,7 +65,10 @@ export async function readVersions<Wanted extends Acknowledged>({
   return { reads: begun, older, outcomes, standbys, perSecond: Math.round(begun / seconds) };
 }
 
-function findVersion(db: Kysely<OrdersDatabase>, id: string): Promise<SeenVersion | undefined> {
+export function findVersion(
+  db: Kysely<OrdersDatabase>,
+  id: string,
+): Promise<SeenVersion | undefined> {
   const standby = sql<string | null>`
     case when pg_is_in_recovery() then host(inet_server_addr()) || ':' || inet_server_port() end`;
   return db
