@@ -185,10 +185,19 @@ class Session<Client> implements CausalSession<Client> {
 
   /** Remembers what a server showed. `undefined` is the most that the primary may have by now. */
   #saw(position: string | undefined): void {
-    if (position !== undefined) this.#raise(position);
-    else if (this.#isMonotonic) this.#unknownSince = countQueries();
+    if (position === undefined || this.#isBesideFloor(position)) {
+      if (this.#isMonotonic) this.#unknownSince = countQueries();
+    } else this.#raise(position);
   }
 
+  /** Whether each of two servers may have shown what the other one does not show yet. The primary has it all. */
+  #isBesideFloor(position: string): boolean {
+    const floor = this.#floor ?? position;
+    const isBehind = (one: string, other: string) => this.#source.compare(one, other) === 'behind';
+    return isBehind(floor, position) && isBehind(position, floor);
+  }
+
+  /** Takes in where the primary was, after the given number of shared queries. */
   #learn(position: string, since: number): void {
     this.#raise(position);
     if (this.#unknownSince === since) this.#unknownSince = undefined;

@@ -20,7 +20,8 @@ export interface PositionSource<Client> {
   position(primary: Client): Promise<string>;
   /**
    * Asks a replica for the position that it has replayed. `undefined` when it has none, for instance because it is no
-   * standby. If it rejects, this replica is not waited for.
+   * standby. If it rejects, this replica is not waited for. After a session's query, it stands for all that the query may have
+   * seen, so where a replica shows a change a moment before it counts as replayed, the position has to tell.
    */
   replayed(replica: Client): Promise<string | undefined>;
   /**

@@ -1,6 +1,6 @@
 import type { Reach } from '../catch-up/position-source.ts';
 import { type KyselyConnection, selectText } from './kysely-client.ts';
-import { hashOf, lsnOf } from './wal-position.ts';
+import { hashOf, lsnOf, showsMore } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
 export async function readReplayed(standby: KyselyConnection): Promise<string | undefined> {
@@ -45,11 +45,17 @@ const versions = new WeakMap<KyselyConnection, number>();
 /**
  * A promoted standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first. The
  * time at which the server was started tells it from every other one.
+ *
+ * A standby that has more to replay may show what comes next already: a commit is seen before its record counts as replayed.
  */
 const REPLAYED = `
-  select to_hex((pg_last_wal_replay_lsn() - '0/0')::bigint)
-    || ' ' || extract(epoch from pg_postmaster_start_time())
+  select to_hex((lsn - '0/0')::bigint)
+    || case when lsn = pg_last_wal_receive_lsn() then '' else ${showsMore('server')} end
+    || ' ' || server
     || ' ' || current_setting('server_version_num')
+  from (
+    select pg_last_wal_replay_lsn() as lsn, extract(epoch from pg_postmaster_start_time())::text as server
+  ) as replay
   where pg_is_in_recovery()`;
 
 /**

@@ -40,16 +40,27 @@ export function compareWalPositions(replayed: string, position: string): Reach {
   const has = parse(replayed);
   const needs = parse(position);
   if (has.timeline !== needs.timeline) return 'unknown';
+  if (has.lsn === needs.lsn) {
+    // Where another server shows more, this one has to have replayed more.
+    return needs.server === undefined || needs.server === has.server ? 'reached' : 'behind';
+  }
   if (has.lsn.length !== needs.lsn.length) {
     return has.lsn.length > needs.lsn.length ? 'reached' : 'behind';
   }
-  return has.lsn >= needs.lsn ? 'reached' : 'behind';
+  return has.lsn > needs.lsn ? 'reached' : 'behind';
 }
 
-function parse(position: string): { readonly timeline: string; readonly lsn: string } {
-  const [, timeline, lsn] = POSITION.exec(position) ?? [];
+interface WalPosition {
+  readonly timeline: string;
+  readonly lsn: string;
+  /** The one that may show what comes after the position. */
+  readonly server: string | undefined;
+}
+
+function parse(position: string): WalPosition {
+  const [, timeline, lsn, server] = POSITION.exec(position) ?? [];
   if (timeline === undefined || lsn === undefined) throw new InvalidPositionError(position);
-  return { timeline, lsn };
+  return { timeline, lsn, server };
 }
 
 /** As PostgreSQL writes it: `0/3000148`. */
@@ -59,7 +70,7 @@ export function lsnOf(position: string): string {
 }
 
 /** Hexadecimal without leading zeros, so that the longer one is the higher one, and equally long ones sort as text. */
-const POSITION = /^([\da-f]{12})-(0|[1-9a-f][\da-f]{0,15})$/;
+const POSITION = /^([\da-f]{12})-(0|[1-9a-f][\da-f]{0,15})(?:~([\da-f]{8}))?$/;
 
 /**
  * The position after the last record that was written. At the start of a page the server gives the position behind the
@@ -84,5 +95,14 @@ const PRIMARY_POSITION = `
  * `md5`, which some servers refuse.
  */
 export function hashOf(timeline: string): string {
-  return `encode(substr(sha256(convert_to(system_identifier || '/' || ${timeline}, 'UTF8')), 1, 6), 'hex')`;
+  return firstBytes(6, `system_identifier || '/' || ${timeline}`);
+}
+
+/** SQL that says, at the end of a position, that this server may show what comes next. */
+export function showsMore(server: string): string {
+  return `'~' || ${firstBytes(4, server)}`;
+}
+
+function firstBytes(count: number, text: string): string {
+  return `encode(substr(sha256(convert_to(${text}, 'UTF8')), 1, ${count}), 'hex')`;
 }

@@ -5,8 +5,10 @@ import {
   InvalidPositionError,
   type ReadReport,
 } from 'kysely-replica-fallback';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { compareWalPositions } from '../../../src/postgres/wal-position.ts';
 import { stopTheClock } from '../../support/fake-clock.ts';
 import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
 
@@ -197,6 +199,27 @@ describe('a session that has read', () => {
     await inTime(Promise.all([read(slowly), session.read(slowly)]));
     expect(cluster.asked.filter((each) => each === 'primary as primary')).toHaveLength(1);
     expect(await session.position()).toBe('log-1');
+  });
+
+  test('asks where the primary is after each of two servers may have shown more than the other', async () => {
+    const log = '0123456789ab';
+    const catchUp = createCatchUp<{ position: string }>({
+      position: async (server) => server.position,
+      replayed: async (server) => server.position,
+      compare: compareWalPositions,
+      runAt: (server, _position, query) => query(server),
+    });
+    const primary = { position: `${log}-3` };
+    const [one, other] = ['aaaaaaaa', 'bbbbbbbb'].map((server) => ({
+      position: `${log}-2~${server}`,
+    }));
+    const session = createCausalSession(createReplicaFallback({ primary, catchUp }));
+    const readOn = (replica = primary) => session.read(async () => 'row', { replica });
+
+    await readOn(one);
+    expect(await session.position()).toBe(`${log}-2~aaaaaaaa`);
+    await Promise.all([readOn(one), readOn(other)]);
+    expect(await session.position()).toBe(`${log}-3`);
   });
 
   test('does not remember what it has read without monotonic reads', async () => {
