@@ -1,4 +1,3 @@
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { benchAfter } from './after.ts';
@@ -9,6 +8,7 @@ import { benchPolicies } from './policies.ts';
 import { benchRecovery } from './recovery.ts';
 import { benchSnapshotsSince } from './snapshots-since.ts';
 import { benchSpills } from './spills.ts';
+import { stamp } from './stamp.ts';
 
 type Part = (cluster: ReplicationCluster, extent: Extent) => Promise<void>;
 
@@ -33,11 +33,7 @@ if (unknown !== undefined) {
 }
 
 await using cluster = await startReplicationCluster();
-const [processor] = cpus();
-console.log(
-  `${cluster.description}. Node.js ${process.version} on ${cpus().length} × ${processor?.model}, ` +
-    new Date().toISOString().slice(0, 10),
-);
+console.log(stamp(cluster));
 for (const [name, bench] of Object.entries(PARTS)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   await bench(cluster, { isQuick: values.quick });

@@ -9,6 +9,7 @@ import type { Database } from './policies/policies.ts';
 import { listProfiles } from './policies/profiles.ts';
 import { CLAIRVOYANT, type Summary, summarize } from './policies/summary.ts';
 import { OLD, seeded } from './policies/traffic.ts';
+import { stamp } from './stamp.ts';
 
 const CHART = fileURLToPath(new URL('../artifacts/policies.svg', import.meta.url));
 const SEED = 7;
@@ -35,7 +36,7 @@ export async function benchPolicies(
     console.table(summaries.map((summary) => rowOf(summary, summaries)));
   }
   await mkdir(fileURLToPath(new URL('../artifacts/', import.meta.url)), { recursive: true });
-  await writeFile(CHART, drawPolicies(profiles));
+  await writeFile(CHART, drawPolicies(profiles, stamp(cluster)));
   console.log('\nA chart of them is in test/artifacts/policies.svg');
 }
 

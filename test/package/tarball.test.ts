@@ -22,7 +22,10 @@ afterAll(() => consumer?.[Symbol.asyncDispose]());
 test('holds the built code and the documents, and nothing else', () => {
   const others = consumer.files.filter((file) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
   const documents = pages.map(({ path }) => path);
-  expect(others.toSorted()).toEqual(['LICENSE', 'package.json', ...documents].toSorted());
+  const figures = ['test/bench/policies.svg'];
+  expect(others.toSorted()).toEqual(
+    ['LICENSE', 'package.json', ...documents, ...figures].toSorted(),
+  );
 });
 
 test('holds what its documents link to', () => {

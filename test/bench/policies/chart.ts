@@ -33,12 +33,12 @@ const QUESTIONS = [
 
 const WIDTH = 1280;
 const ROW = 46;
-const TOP = 150;
+const TOP = 170;
 const LEFT = 270;
 const GAP = 36;
 
-/** Three questions side by side: a row for each policy, and a mark for each profile. As an SVG. */
-export function drawPolicies(profiles: readonly ProfileSummary[]): string {
+/** The questions side by side: a row for each policy, and a mark for each profile. As an SVG. */
+export function drawPolicies(profiles: readonly ProfileSummary[], stamp: string): string {
   const policies = profiles[0]?.summaries.map(({ policy }) => policy).toReversed() ?? [];
   const height = TOP + policies.length * ROW + 90;
   const width = (WIDTH - LEFT - GAP * QUESTIONS.length) / QUESTIONS.length;
@@ -51,7 +51,9 @@ export function drawPolicies(profiles: readonly ProfileSummary[]): string {
     title: [
       {
         text: 'Reading from a replica that lags: what each policy costs',
-        subtext: 'Each mark is one pattern of lag. The further to the left, the better.',
+        subtext:
+          'Each mark is one pattern of lag. The further to the left, the better. ' +
+          `From “one blind retry” to “strong”, they are levels of this package.\n${stamp}`,
         left: 20,
         top: 14,
       },
@@ -59,7 +61,7 @@ export function drawPolicies(profiles: readonly ProfileSummary[]): string {
         text: title,
         subtext: unit,
         left: lefts[index],
-        top: 84,
+        top: 104,
         textStyle: { fontSize: 14 },
         subtextStyle: { fontSize: 10.5 },
         itemGap: 4,
