@@ -47,10 +47,12 @@ const versions = new WeakMap<KyselyConnection, number>();
  * time at which the server was started tells it from every other one.
  *
  * A standby that has more to replay may show what comes next already: a commit is seen before its record counts as replayed.
+ * One that has started anew has received less than it has replayed, or nothing, until the primary writes again: it must not
+ * name what comes next, which would be beyond the primary's own position.
  */
 const REPLAYED = `
   select to_hex((lsn - '0/0')::bigint)
-    || case when lsn = pg_last_wal_receive_lsn() then '' else ${showsMore('server')} end
+    || case when lsn < pg_last_wal_receive_lsn() then ${showsMore('server')} else '' end
     || ' ' || server
     || ' ' || current_setting('server_version_num')
   from (
