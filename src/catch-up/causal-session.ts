@@ -156,7 +156,7 @@ class Session<Client> implements CausalSession<Client> {
         catchUp: this.#catchUp,
         onOutcome: (report: ReadReport) => {
           if (report.coalesced) this.#saw(undefined);
-          options.onOutcome?.(report);
+          return options.onOutcome?.(report); // a promise, too, so that its rejection is seen to
         },
       });
     } finally {

@@ -11,6 +11,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { compareWalPositions } from '../../../src/postgres/wal-position.ts';
 import { stopTheClock } from '../../support/fake-clock.ts';
 import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
+import { unhandledRejectionsOf } from '../../support/unhandled-rejections.ts';
 
 beforeEach(stopTheClock);
 
@@ -319,4 +320,16 @@ test("a session's observer hears its reads, and that they waited for a position"
   expect(reports).toMatchObject([
     { operation: 'find', recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } } },
   ]);
+});
+
+test("what a session's observer rejects with is not left unhandled", async () => {
+  const cluster = fakeCluster();
+  cluster.write('o1');
+  cluster.replay();
+  const broken = new Error('The observer is broken.');
+  const read = reader(cluster, { onOutcome: () => Promise.reject(broken) });
+  const session = createCausalSession(read);
+
+  const unhandled = await unhandledRejectionsOf(() => inTime(session.read(cluster.find('o1'))));
+  expect(unhandled).toEqual([]);
 });
