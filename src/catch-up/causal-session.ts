@@ -1,9 +1,9 @@
+import { assertObject } from '../assert-object.ts';
 import type { AttemptContext, ReplicaQuery } from '../attempt.ts';
 import { type BoundOptions, bindOptions } from '../bind-options.ts';
 import { boundOptionsOf, type ReplicaFallback } from '../create-replica-fallback.ts';
-import { InvalidOptionError, InvalidPositionError } from '../errors.ts';
+import { InvalidOptionError, invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
-import { isObject } from '../is-object.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
 import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
@@ -84,9 +84,9 @@ export function createCausalSession<Client>(
   const bound = boundOptionsOf(read);
   const source = bound?.catchUp === undefined ? undefined : sourceOf(bound.catchUp);
   if (bound === undefined || source === undefined) {
-    throw new InvalidOptionError('read', 'by `createReplicaFallback`, with `catchUp`', read);
+    throw invalidOption('read', 'by `createReplicaFallback`, with `catchUp`', read);
   }
-  if (!isObject(options)) throw new InvalidOptionError('options', 'an object', options);
+  assertObject('options', 'an object', options);
   const { position, invalidPosition = 'throw', monotonicReads = true } = options;
   if (invalidPosition !== 'throw' && invalidPosition !== 'ignore') {
     throw new InvalidOptionError('invalidPosition', "'throw' or 'ignore'", invalidPosition);

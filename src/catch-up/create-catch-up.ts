@@ -1,5 +1,5 @@
 import { isObject } from '../is-object.ts';
-import { InvalidOptionError } from '../errors.ts';
+import { invalidOption } from '../errors.ts';
 import type { CatchUp, InformedRead, PinnedQuery } from '../informed-read.ts';
 import { begin, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
@@ -29,7 +29,7 @@ import type { PositionSource } from './position-source.ts';
 export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<Client> {
   for (const method of ['position', 'replayed', 'compare', 'runAt']) {
     if (isObject(source) && typeof Reflect.get(source, method) === 'function') continue;
-    throw new InvalidOptionError('source', `an object with the method \`${method}\``, source);
+    throw invalidOption('source', `an object with the method \`${method}\``, source);
   }
   return new SourcedCatchUp(source);
 }

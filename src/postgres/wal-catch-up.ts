@@ -1,3 +1,4 @@
+import { assertObject } from '../assert-object.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
@@ -53,7 +54,7 @@ export interface WalCatchUpOptions {
  * ```
  */
 export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClient> {
-  if (!isObject(options)) throw new InvalidOptionError('options', 'an object', options);
+  assertObject('options', 'an object', options);
   const { pin = 'transaction', pipeline = false } = options;
   if (pin !== 'transaction' && pin !== 'connection') {
     throw new InvalidOptionError('pin', "'transaction' or 'connection'", pin);

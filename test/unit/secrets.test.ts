@@ -5,6 +5,8 @@ import {
   returned,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
+import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { laggingReplica } from 'kysely-replica-fallback/testing';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
@@ -80,6 +82,18 @@ test.for([
     option: 'client',
     take: (given: never) => laggingReplica(given, { tables: [] }),
   },
+  { what: 'createCausalSession(read)', option: 'read', take: createCausalSession },
+  {
+    what: 'createCausalSession(read, options)',
+    option: 'options',
+    take: (given: never) =>
+      createCausalSession(
+        createReplicaFallback({ primary: dummyKysely(), catchUp: walCatchUp() }),
+        given,
+      ),
+  },
+  { what: 'walCatchUp(options)', option: 'options', take: walCatchUp },
+  { what: 'createCatchUp(source)', option: 'source', take: createCatchUp },
 ])('prints nothing of a string that was given as the last one in $what', ({ option, take }) => {
   let error: unknown;
   try {
