@@ -6,6 +6,7 @@ import { benchHit } from './hit.ts';
 import { benchLoopback } from './loopback.ts';
 import { benchPolicies } from './policies.ts';
 import { benchRecovery } from './recovery.ts';
+import { benchScale } from './scale.ts';
 import { benchSnapshotsSince } from './snapshots-since.ts';
 import { benchSpills } from './spills.ts';
 import { stamp } from './stamp.ts';
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   after: benchAfter,
   policies: benchPolicies,
   spills: benchSpills,
+  scale: benchScale,
   'snapshots-since': benchSnapshotsSince,
 };
 

@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { type Kysely, sql } from 'kysely';
 import {
   createPrimaryBudget,
@@ -8,6 +6,7 @@ import {
   type PrimaryBudget,
 } from 'kysely-replica-fallback';
 import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
+import { readHeapBytes } from '../support/heap.ts';
 import { connect } from './connect.ts';
 import type { Extent } from './extent.ts';
 
@@ -118,7 +117,7 @@ async function storm(
   if (budget !== undefined && queries > bound) {
     throw new Error(`${queries} queries on the primary, and the budget is ${bound}.`);
   }
-  return { outcomes, queries, seconds, heapMb: usedHeapMb() };
+  return { outcomes, queries, seconds, heapMb: (await readHeapBytes()) / 1024 ** 2 };
 }
 
 function summarize(storms: readonly Storm[]): object {
@@ -131,10 +130,4 @@ function summarize(storms: readonly Storm[]): object {
     'heap after the first, MB': storms[0]?.heapMb.toFixed(1),
     'after the last': storms.at(-1)?.heapMb.toFixed(1),
   };
-}
-
-function usedHeapMb(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  return process.memoryUsage().heapUsed / 1024 ** 2;
 }
