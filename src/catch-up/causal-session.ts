@@ -170,9 +170,8 @@ class Session<Client> implements CausalSession<Client> {
   /** What a read has to see. */
   #after(given: string | undefined): string | undefined {
     if (this.#unknownSince !== undefined || given === 'now') return 'now';
-    const floor = this.#floor ?? (this.#isMonotonic ? ORIGIN : undefined);
-    if (floor === undefined || given === undefined) return floor ?? given;
-    return this.#later(floor, given);
+    if (this.#floor === undefined) return given ?? (this.#isMonotonic ? ORIGIN : undefined);
+    return given === undefined ? this.#floor : this.#later(this.#floor, given);
   }
 
   async #run<T>(query: ReplicaQuery<Client, T>, db: Client, attempt: AttemptContext): Promise<T> {

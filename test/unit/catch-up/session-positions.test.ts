@@ -1,0 +1,31 @@
+import { createReplicaFallback } from 'kysely-replica-fallback';
+import { createCausalSession } from 'kysely-replica-fallback/postgres';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../../support/fake-clock.ts';
+import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
+
+beforeEach(stopTheClock);
+
+/** What is read, in as much time as it takes. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const [value] = await Promise.all([answer, vi.advanceTimersByTimeAsync(1000)]);
+  return value;
+}
+
+function reader({ options }: FakeCluster) {
+  return createReplicaFallback<FakeServer>(options);
+}
+
+describe('a read of a session that asks for a position', () => {
+  test('gets it when the session has seen nothing yet, and the session remembers what it saw', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+    const session = createCausalSession(reader(cluster));
+
+    const read = session.read(cluster.find('o1'), { after });
+    expect(await inTime(read)).toMatchObject({ version: 1 });
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+    expect(await session.position()).toBe(after);
+  });
+});
