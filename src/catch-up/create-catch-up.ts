@@ -1,5 +1,5 @@
 import { isObject } from '../is-object.ts';
-import { invalidOption } from '../errors.ts';
+import { invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp, InformedRead, PinnedQuery } from '../informed-read.ts';
 import { begin, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
@@ -42,6 +42,8 @@ class SourcedCatchUp<Client> implements CatchUp<Client> {
   }
 
   validate(position: string): void {
+    // What a client sent may be of any type, and a source takes text.
+    if (typeof position !== 'string') throw new InvalidPositionError(position);
     this.source.compare(position, position);
   }
 

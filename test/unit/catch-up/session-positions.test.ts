@@ -1,4 +1,4 @@
-import { createReplicaFallback } from 'kysely-replica-fallback';
+import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fallback';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
@@ -27,5 +27,24 @@ describe('a read of a session that asks for a position', () => {
     expect(await inTime(read)).toMatchObject({ version: 1 });
     expect(cluster.asked).toEqual(['replica as replica_retry']);
     expect(await session.position()).toBe(after);
+  });
+});
+
+describe('what is no text', () => {
+  test.for<[string, unknown]>([
+    ['null', null],
+    ['a list of one position', ['log-1']],
+    ['an object that reads as a position', { toString: () => 'log-1' }],
+    ['an object that does not turn into text', { toString: 'log-1' }],
+    ['an object without a prototype', Object.create(null)],
+    ['a symbol', Symbol('log-1')],
+  ])('is no position either: %s', async ([, given]) => {
+    const read = reader(fakeCluster());
+    const position = given as never;
+
+    expect(() => createCausalSession(read, { position })).toThrow(InvalidPositionError);
+    expect(() => createCausalSession(read).wrote(position)).toThrow(InvalidPositionError);
+    const session = createCausalSession(read, { position, invalidPosition: 'ignore' });
+    expect(await session.position()).toBeUndefined();
   });
 });
