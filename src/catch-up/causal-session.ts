@@ -12,7 +12,7 @@ import { startRead } from '../with-replica-fallback.ts';
 import { createCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
-import { positionsOf } from './primary-positions.ts';
+import { askPosition, positionsOf } from './primary-positions.ts';
 
 /** How a session starts, and what it promises. */
 export interface CausalSessionOptions {
@@ -134,7 +134,7 @@ class Session<Client> implements CausalSession<Client> {
   async position(): Promise<string | undefined> {
     const { primary } = this.#bound;
     while (this.#unknownSince !== undefined) {
-      const ask = () => this.#source.position(primary);
+      const ask = () => askPosition(this.#source, this.#bound);
       const since = this.#unknownSince;
       const found = await positionsOf(primary).since(since, ask);
       this.#learn(found?.position ?? (await ask()), since);

@@ -2,9 +2,9 @@ import { afterDelay } from '../after-delay.ts';
 import { within } from '../deadline.ts';
 import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
-import { countPositionQuery, countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
+import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
-import { positionsOf } from './primary-positions.ts';
+import { askPosition, positionsOf } from './primary-positions.ts';
 import { waitForReplay } from './wait-for-replay.ts';
 
 /** 2. replica, for a read with `after`: the answer counts only if the replica had replayed that much. */
@@ -130,10 +130,7 @@ async function findNow<Client>(
 ): Promise<Floor | undefined> {
   const { primary, signal } = options;
   const positions = positionsOf(primary);
-  const found = positions.since(queriesBefore, () => {
-    countPositionQuery(options);
-    return source.position(primary);
-  });
+  const found = positions.since(queriesBefore, () => askPosition(source, options));
   const now = await within(timeoutMs, found, signal);
   positions.note(now);
   return now && { position: now.position, isFinal: true };

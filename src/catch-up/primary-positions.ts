@@ -1,3 +1,4 @@
+import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
@@ -103,6 +104,17 @@ export class PrimaryPositions {
       source.compare(target, past.position) === 'reached'
     );
   }
+}
+
+/** Asks a primary for its position, for the read or the session that needs it first. */
+export async function askPosition<Client>(
+  source: PositionSource<Client>,
+  options: { readonly primary: Client } & Parameters<typeof countPositionQuery>[0],
+): Promise<string> {
+  countPositionQuery(options);
+  const position = await source.position(options.primary);
+  source.compare(position, position); // throws for what is none
+  return position;
 }
 
 /** A query that has not come back by then is given up, and may be replaced. In milliseconds. */

@@ -1,6 +1,8 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { createReplicaFallback } from 'kysely-replica-fallback';
+import { createCausalSession } from 'kysely-replica-fallback/postgres';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster } from '../../support/fake-cluster.ts';
+import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
 import { seeRead } from '../../support/see-read.ts';
 import { unhandledRejectionsOf } from '../../support/unhandled-rejections.ts';
 
@@ -35,4 +37,33 @@ test.for<[string, (cluster: FakeCluster) => void]>([
   });
 
   expect(unhandled).toEqual([]);
+});
+
+describe('a primary whose position is none', () => {
+  test('leaves a read to it that asks for a position', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.primary.says = async () => 'nonsense';
+
+    const [{ result }] = await Promise.all([
+      seeRead(cluster.find('o1'), { ...cluster.options, after }),
+      vi.advanceTimersByTimeAsync(1000),
+    ]);
+    expect(result).toMatchObject({ value: { version: 1 } });
+  });
+
+  test('leaves a session to it, and its errors to whoever asks for the position', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.primary.says = async () => 'nonsense';
+    const session = createCausalSession(createReplicaFallback<FakeServer>(cluster.options));
+    session.wrote();
+
+    const [row] = await Promise.all([
+      session.read(cluster.find('o1')),
+      vi.advanceTimersByTimeAsync(1000),
+    ]);
+    expect(row).toMatchObject({ version: 1 });
+    await expect(session.position()).rejects.toThrow('Expected a position, got "nonsense".');
+  });
 });
