@@ -132,12 +132,15 @@ class Session<Client> implements CausalSession<Client> {
   }
 
   async position(): Promise<string | undefined> {
-    const { primary } = this.#bound;
+    const positions = positionsOf(this.#bound.primary);
+    const ask = () => askPosition(this.#source, this.#bound);
     while (this.#unknownSince !== undefined) {
-      const ask = () => askPosition(this.#source, this.#bound);
       const since = this.#unknownSince;
-      const found = await positionsOf(primary).since(since, ask);
-      this.#learn(found?.position ?? (await ask()), since);
+      const called = countQueries();
+      // The latest query may have failed long ago: that does not say that the primary is gone.
+      const found = (await positions.since(since, ask)) ?? (await positions.since(called, ask));
+      if (found === undefined) throw positions.failure;
+      this.#learn(found.position, since);
     }
     return this.#floor;
   }

@@ -23,6 +23,8 @@ export class PrimaryPositions {
   readonly #doubts = new DoubtLog();
   #latest: PositionQuery | undefined;
   #isAsking = false;
+  /** Why the primary gave none, when it last did not. */
+  failure: unknown;
   /** Oldest first, and the sparser the older they are. */
   #history: PrimaryPosition[] = [];
 
@@ -57,6 +59,7 @@ export class PrimaryPositions {
         const position = await ask();
         return this.#remember({ position, takenAt: performance.now(), number });
       } catch (error) {
+        this.failure = error;
         this.#doubts.tell('The primary gave no position.', error);
         return undefined;
       } finally {

@@ -48,3 +48,34 @@ describe('what is no text', () => {
     expect(await session.position()).toBeUndefined();
   });
 });
+
+describe('sessions that ask for their positions while the primary does not tell', () => {
+  test('share two queries at most, one at a time, and all of them get the error', async () => {
+    const cluster = fakeCluster();
+    const gone = new Error('gone');
+    cluster.primary.says = () => Promise.reject(gone);
+    const read = reader(cluster);
+    const positions = Array.from({ length: 50 }, async () => {
+      const session = createCausalSession(read);
+      session.wrote();
+      return session.position();
+    });
+
+    for (const position of positions) await expect(position).rejects.toBe(gone);
+    expect(cluster.primary.asked).toBeLessThanOrEqual(2);
+    expect(cluster.primary.askedAtOnce).toBe(1);
+  });
+
+  test('ask again when it failed before they were asked', async () => {
+    const cluster = fakeCluster();
+    const says = cluster.primary.says;
+    cluster.primary.says = () => Promise.reject(new Error('gone'));
+    const session = createCausalSession(reader(cluster));
+    session.wrote();
+    await expect(session.position()).rejects.toThrow('gone');
+
+    cluster.primary.says = says;
+    expect(await session.position()).toBe('log-0');
+    expect(cluster.primary.asked).toBe(2);
+  });
+});

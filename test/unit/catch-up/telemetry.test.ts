@@ -1,8 +1,9 @@
 import { diag } from '@opentelemetry/api';
-import { withReplicaFallback } from 'kysely-replica-fallback';
+import { createReplicaFallback, withReplicaFallback } from 'kysely-replica-fallback';
+import { createCausalSession } from 'kysely-replica-fallback/postgres';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster } from '../../support/fake-cluster.ts';
+import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
 import { inMemoryMetrics } from '../../support/in-memory-metrics.ts';
 import { recordDiagnostics } from '../../support/recording-diagnostics.ts';
 import { recordingLogger } from '../../support/recording-logger.ts';
@@ -170,6 +171,16 @@ describe('the metrics', () => {
       [POSITION_QUERIES]: { unit: '{query}', points: [[{}, 1]] },
       [WATCH_QUERIES]: { unit: '{query}', points: [[{}, 2]] },
     });
+  });
+
+  test('count the query that a session asks for its position', async () => {
+    const { meter, collect } = inMemoryMetrics();
+    const { options } = fakeCluster();
+    const session = createCausalSession(createReplicaFallback<FakeServer>({ ...options, meter }));
+    session.wrote();
+
+    expect(await session.position()).toBe('log-0');
+    expect(await collect()).toMatchObject({ [POSITION_QUERIES]: { points: [[{}, 1]] } });
   });
 
   test('count no miss of a row that is nowhere, and one of a row that the replica had a little later', async () => {
