@@ -1,4 +1,4 @@
-import type { Reach } from './position-source.ts';
+import type { PositionSource, Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
 
 /** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */
@@ -31,8 +31,20 @@ export class ReplicaWatch {
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();
   #latestSince = 0;
+  #newest: string | undefined;
   #query: { readonly startedAt: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * The newest position that was seen of a replica that was behind. Several servers may answer at one address, and one that
+   * stands still says nothing of the others.
+   */
+  newestOf(replayed: string, source: Pick<PositionSource<never>, 'compare'>): string {
+    if (this.#newest === undefined || source.compare(this.#newest, replayed) !== 'reached') {
+      this.#newest = replayed;
+    }
+    return this.#newest;
+  }
 
   /** Waits until `end` is called, or until the returned function is. */
   join(waiter: Waiter): () => void {

@@ -36,12 +36,14 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
 
     let watched = replicas.length;
     let isHopeless = false;
-    const judge = (replayed: string) => {
-      const reach = source.compare(replayed, target);
-      if (reach !== 'behind') return reach;
-      return positions.isBehindBy(windowMs, replayed, target, source) ? 'hopeless' : reach;
-    };
     for (const replica of replicas) {
+      const watch = watchOver(replica);
+      const judge = (replayed: string) => {
+        const reach = source.compare(replayed, target);
+        if (reach !== 'behind') return reach;
+        const newest = watch.newestOf(replayed, source);
+        return positions.isBehindBy(windowMs, newest, target, source) ? 'hopeless' : reach;
+      };
       const look = async () => {
         onLook();
         return source.replayed(replica);
@@ -61,7 +63,7 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
         isHopeless ||= how === 'hopeless';
         if (watched === 0) resolve({ end: isHopeless ? 'hopeless' : 'unknown' });
       };
-      leaves.push(watchOver(replica).join({ since, windowMs, target, look, stay, judge, end }));
+      leaves.push(watch.join({ since, windowMs, target, look, stay, judge, end }));
     }
     if (watched === 0) resolve({ end: 'unknown' });
   });

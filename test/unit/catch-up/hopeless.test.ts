@@ -1,7 +1,7 @@
 import { withReplicaFallback } from 'kysely-replica-fallback';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster } from '../../support/fake-cluster.ts';
+import { type FakeCluster, fakeCluster, positionAt } from '../../support/fake-cluster.ts';
 import { seeRead } from '../../support/see-read.ts';
 
 beforeEach(stopTheClock);
@@ -133,4 +133,35 @@ test('knows for days that a replica has been away, with reads all the time', asy
   ]);
 
   expect(report).toMatchObject({ recovery: { catchUp: { end: 'hopeless' } } });
+});
+
+test('waits for an address of several servers, of which one stands still', async () => {
+  const cluster = fakeCluster();
+  const { replica } = cluster;
+  cluster.write('o1');
+  await readNow(cluster);
+  cluster.replay();
+  await vi.advanceTimersByTimeAsync(1_000);
+  let looks = 0;
+  replica.says = async () => positionAt(looks++ % 3 === 1 ? 0 : replica.has);
+  cluster.write('o2');
+  setTimeout(cluster.replay, 50);
+
+  expect(await readNow(cluster, 'o2')).toMatchObject({
+    outcome: 'replica_retry',
+    recovery: { catchUp: { end: 'caught_up' } },
+  });
+  expect(looks).toBeGreaterThan(3);
+});
+
+test('does not wait for a replica that came back older, because of what it had before', async () => {
+  const cluster = fakeCluster();
+  for (const has of [1, 2]) {
+    cluster.write('o1');
+    cluster.replica.has = has - 1;
+    await readNow(cluster);
+  }
+  cluster.replica.has = 0;
+
+  expect(await readNow(cluster)).toMatchObject(HOPELESS);
 });
