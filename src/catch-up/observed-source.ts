@@ -6,6 +6,8 @@ export const ORIGIN = 'origin';
 /**
  * The source of a session that is monotonic: what a replica has replayed after a query is the least that the next one has to
  * see, because the query's snapshot may be newer than the check before it.
+ *
+ * @param saw - hears it. `undefined` is not known: at most what the primary has by then
  */
 export function observed<Client>(
   source: PositionSource<Client>,
@@ -26,7 +28,8 @@ export function observed<Client>(
           await observe(pinned).catch(() => {});
           throw error;
         });
-        await observe(pinned);
+        // Of a replica that does not tell, the answer stands all the same.
+        await observe(pinned).catch(() => saw(undefined));
         return value;
       }),
   };

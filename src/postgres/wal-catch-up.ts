@@ -107,19 +107,15 @@ async function inTransaction<T>(
   db: KyselyClient,
   run: (pinned: KyselyClient) => Promise<T>,
 ): Promise<T> {
-  let failure: { readonly error: unknown } | undefined;
+  let outcome: Promise<T> | undefined;
   const transaction = db
     .transaction()
     .setAccessMode('read only')
     .setIsolationLevel('read committed');
   try {
-    return await transaction.execute((pinned: KyselyClient) =>
-      run(pinned).catch((error: unknown) => {
-        failure = { error };
-        throw error;
-      }),
-    );
+    return await transaction.execute((pinned: KyselyClient) => (outcome = run(pinned)));
   } catch (error) {
-    throw failure === undefined ? error : failure.error; // and not that of a rollback which failed, too
+    if (outcome === undefined) throw error;
+    return outcome; // and not the error of a rollback, or of a commit, which failed, too
   }
 }

@@ -79,3 +79,26 @@ describe('sessions that ask for their positions while the primary does not tell'
     expect(cluster.primary.asked).toBe(2);
   });
 });
+
+describe('a replica that answers a session, and does not tell what it has', () => {
+  test.for<[string, FakeServer['says']]>([
+    ['refuses', () => Promise.reject(new Error('not supported'))],
+    ['tells nonsense', async () => 'nonsense'],
+    ['has none', async () => undefined],
+  ])('serves a read, and the next one sees no less, when it %s', async ([, says]) => {
+    const cluster = fakeCluster(2);
+    const [newer, older] = cluster.replicas;
+    cluster.write('o1');
+    cluster.replay(older);
+    cluster.write('o1');
+    cluster.replay(newer);
+    cluster.replica.says = says;
+    const session = createCausalSession(reader(cluster));
+    const readOn = (replica?: FakeServer) =>
+      inTime(session.read(cluster.find('o1'), { replica: replica ?? [] }));
+
+    expect(await readOn(newer)).toMatchObject({ version: 2 });
+    expect(cluster.asked).toEqual(['replica as replica']);
+    expect(await readOn(older)).toMatchObject({ version: 2 });
+  });
+});
