@@ -13,6 +13,7 @@ import { createCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
 import { askPosition, positionsOf } from './primary-positions.ts';
+import { SessionFloor } from './session-floor.ts';
 
 /** How a session starts, and what it promises. */
 export interface CausalSessionOptions {
@@ -108,10 +109,7 @@ class Session<Client> implements CausalSession<Client> {
   readonly #source: PositionSource<Client>;
   readonly #catchUp: CatchUp<Client>;
   readonly #isMonotonic: boolean;
-  /** What the session has seen and written, as far as it is known. */
-  #floor: string | undefined;
-  /** How many shared queries had started when it last wrote, or read from the primary, at a position that is not known yet. */
-  #unknownSince: number | undefined;
+  readonly #floor: SessionFloor;
 
   constructor(
     bound: BoundOptions<Client, unknown>,
@@ -124,25 +122,27 @@ class Session<Client> implements CausalSession<Client> {
       isMonotonic ? observed(source, (position) => this.#saw(position)) : source,
     );
     this.#isMonotonic = isMonotonic;
+    this.#floor = new SessionFloor(source);
   }
 
   wrote(position?: string): void {
-    if (position === undefined) this.#unknownSince = countQueries();
-    else this.#raise(position);
+    if (position === undefined) return this.#floor.raiseToNow();
+    this.#bound.catchUp?.validate(position);
+    this.#floor.raise(position);
   }
 
   async position(): Promise<string | undefined> {
     const positions = positionsOf(this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
-    while (this.#unknownSince !== undefined) {
-      const since = this.#unknownSince;
+    while (this.#floor.unknownSince !== undefined) {
+      const since = this.#floor.unknownSince;
       const called = countQueries();
       // The latest query may have failed long ago: that does not say that the primary is gone.
       const found = (await positions.since(since, ask)) ?? (await positions.since(called, ask));
       if (found === undefined) throw positions.failure;
-      this.#learn(found.position, since);
+      this.#floor.learn(found);
     }
-    return this.#floor;
+    return this.#floor.position;
   }
 
   async read<T>(
@@ -150,8 +150,7 @@ class Session<Client> implements CausalSession<Client> {
     overrides: Partial<ReplicaFallbackOptions<Client, T>> = {},
   ): Promise<T> {
     const options = bindOptions(overrides, this.#bound);
-    const since = this.#unknownSince;
-    const after = this.#after(options.after);
+    const after = this.#floor.with(options.after) ?? (this.#isMonotonic ? ORIGIN : undefined);
     try {
       return await startRead((db, attempt) => this.#run(query, db, attempt), {
         ...options,
@@ -163,18 +162,9 @@ class Session<Client> implements CausalSession<Client> {
         },
       });
     } finally {
-      const newest = positionsOf(this.#bound.primary).newest;
-      if (since !== undefined && newest !== undefined && newest.number > since) {
-        this.#learn(newest.position, since);
-      }
+      const { newest } = positionsOf(this.#bound.primary);
+      if (newest !== undefined) this.#floor.learn(newest);
     }
-  }
-
-  /** What a read has to see. */
-  #after(given: string | undefined): string | undefined {
-    if (this.#unknownSince !== undefined || given === 'now') return 'now';
-    if (this.#floor === undefined) return given ?? (this.#isMonotonic ? ORIGIN : undefined);
-    return given === undefined ? this.#floor : this.#later(this.#floor, given);
   }
 
   async #run<T>(query: ReplicaQuery<Client, T>, db: Client, attempt: AttemptContext): Promise<T> {
@@ -187,31 +177,7 @@ class Session<Client> implements CausalSession<Client> {
 
   /** Remembers what a server showed. `undefined` is the most that the primary may have by now. */
   #saw(position: string | undefined): void {
-    if (position === undefined || this.#isBesideFloor(position)) {
-      if (this.#isMonotonic) this.#unknownSince = countQueries();
-    } else this.#raise(position);
-  }
-
-  /** Whether each of two servers may have shown what the other one does not show yet. The primary has it all. */
-  #isBesideFloor(position: string): boolean {
-    const floor = this.#floor ?? position;
-    const isBehind = (one: string, other: string) => this.#source.compare(one, other) === 'behind';
-    return isBehind(floor, position) && isBehind(position, floor);
-  }
-
-  /** Takes in where the primary was, after the given number of shared queries. */
-  #learn(position: string, since: number): void {
-    this.#raise(position);
-    if (this.#unknownSince === since) this.#unknownSince = undefined;
-  }
-
-  #raise(position: string): void {
-    this.#bound.catchUp?.validate(position);
-    this.#floor = this.#floor === undefined ? position : this.#later(this.#floor, position);
-  }
-
-  /** Of positions that do not compare, the second: it was heard of later. */
-  #later(one: string, other: string): string {
-    return this.#source.compare(one, other) === 'reached' ? one : other;
+    if (position !== undefined) this.#floor.raise(position);
+    else if (this.#isMonotonic) this.#floor.raiseToNow();
   }
 }

@@ -16,6 +16,15 @@ function reader({ options }: FakeCluster) {
   return createReplicaFallback<FakeServer>(options);
 }
 
+/** The replica has the first version of a row, and says that it is far along another timeline. */
+function failedOver() {
+  const cluster = fakeCluster();
+  cluster.write('o1');
+  cluster.replay();
+  cluster.replica.says = async () => 'tape-9';
+  return cluster;
+}
+
 describe('a read of a session that asks for a position', () => {
   test('gets it when the session has seen nothing yet, and the session remembers what it saw', async () => {
     const cluster = fakeCluster();
@@ -100,5 +109,38 @@ describe('a replica that answers a session, and does not tell what it has', () =
     expect(await readOn(newer)).toMatchObject({ version: 2 });
     expect(cluster.asked).toEqual(['replica as replica']);
     expect(await readOn(older)).toMatchObject({ version: 2 });
+  });
+});
+
+describe('a session keeps what it wrote', () => {
+  test('when a read asks for a position of another timeline', async () => {
+    const cluster = failedOver();
+    const session = createCausalSession(reader(cluster));
+    session.wrote(cluster.write('o1'));
+
+    const read = session.read(cluster.find('o1'), { after: 'tape-7' });
+    expect(await inTime(read)).toMatchObject({ version: 2 });
+  });
+
+  test('when a read that began before ends on a replica of another timeline', async () => {
+    const cluster = failedOver();
+    const session = createCausalSession(reader(cluster));
+    const first = session.read(async (db, attempt) => {
+      session.wrote(cluster.write('o1'));
+      return cluster.find('o1')(db, attempt);
+    });
+    expect(await inTime(first)).toMatchObject({ version: 1 });
+
+    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 2 });
+  });
+
+  test('and asks the primary once for its position after that failed over', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster), { position: 'tape-7' });
+    cluster.write('o1');
+    session.wrote();
+
+    expect(await session.position()).toBe('log-1');
+    expect(cluster.primary.asked).toBe(1);
   });
 });
