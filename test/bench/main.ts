@@ -38,5 +38,6 @@ await using cluster = await startReplicationCluster();
 console.log(stamp(cluster));
 for (const [name, bench] of Object.entries(PARTS)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (process.stderr.isTTY) process.stderr.write(`\nMeasuring: ${name}\n`);
   await bench(cluster, { isQuick: values.quick });
 }
