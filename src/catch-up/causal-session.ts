@@ -9,7 +9,7 @@ import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
 import { countQueries } from '../shared-queries.ts';
 import { startRead } from '../with-replica-fallback.ts';
-import { createCatchUp, sourceOf } from './create-catch-up.ts';
+import { createSessionCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
 import { askPosition, positionsOf } from './primary-positions.ts';
@@ -118,7 +118,7 @@ class Session<Client> implements CausalSession<Client> {
   ) {
     this.#bound = bound;
     this.#source = source;
-    this.#catchUp = createCatchUp(
+    this.#catchUp = createSessionCatchUp(
       isMonotonic ? observed(source, (position) => this.#saw(position)) : source,
     );
     this.#isMonotonic = isMonotonic;

@@ -34,11 +34,18 @@ export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<C
   return new SourcedCatchUp(source);
 }
 
+/** The same for a session, which takes no answer of a replica that was not checked. */
+export function createSessionCatchUp<Client>(source: PositionSource<Client>): CatchUp<Client> {
+  return new SourcedCatchUp(source, true);
+}
+
 class SourcedCatchUp<Client> implements CatchUp<Client> {
   readonly source: PositionSource<Client>;
+  readonly #isStrict: boolean;
 
-  constructor(source: PositionSource<Client>) {
+  constructor(source: PositionSource<Client>, isStrict = false) {
     this.source = source;
+    this.#isStrict = isStrict;
   }
 
   validate(position: string): void {
@@ -56,7 +63,7 @@ class SourcedCatchUp<Client> implements CatchUp<Client> {
   }
 
   recover(read: InformedRead<Client>, windowMs: number): Promise<boolean> {
-    return recover(this.source, read, windowMs);
+    return recover(this.source, read, windowMs, this.#isStrict);
   }
 }
 

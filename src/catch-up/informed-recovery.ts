@@ -26,12 +26,14 @@ export async function begin<Client>(
  * 3. Wait until a replica has replayed what the read needs. 4. replica_retry, whose answer is then final.
  *
  * @param windowMs - how long to wait at most
+ * @param isStrict - whether a position beyond the primary's own asks for all that the primary has, and not for any answer
  * @returns `false` when the positions are not known, and the read has to wait as without `catchUp`
  */
 export async function recover<Client>(
   source: PositionSource<Client>,
   read: InformedRead<Client>,
   windowMs: number,
+  isStrict: boolean,
 ): Promise<boolean> {
   const { options, isBehind } = read;
   const since = performance.now();
@@ -55,7 +57,7 @@ export async function recover<Client>(
   if (isBehind && read.floor === undefined) return conclude('unknown');
   const chosen = await chooseFloor(source, read, windowMs);
   let { floor } = chosen;
-  if (chosen.isForged) {
+  if (chosen.isForged && !isStrict) {
     read.floor = undefined;
     await ask();
     if (!read.hasMissed) return conclude('caught_up');

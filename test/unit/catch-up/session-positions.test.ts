@@ -144,3 +144,52 @@ describe('a session keeps what it wrote', () => {
     expect(cluster.primary.asked).toBe(1);
   });
 });
+
+describe('a session from a position that the primary has not come to', () => {
+  const position = 'log-999';
+
+  test('sees what it writes', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    cluster.replay();
+    const session = createCausalSession(reader(cluster), { position });
+    session.wrote(cluster.write('o1'));
+
+    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 2 });
+  });
+
+  test('sees no less than it has seen', async () => {
+    const cluster = fakeCluster(2);
+    const [newer, older] = cluster.replicas;
+    cluster.write('o1');
+    cluster.replay(older);
+    cluster.write('o1');
+    cluster.replay(newer);
+    const session = createCausalSession(reader(cluster), { position });
+    const readOn = (replica?: FakeServer) =>
+      inTime(session.read(cluster.find('o1'), { replica: replica ?? [] }));
+
+    expect(await readOn(newer)).toMatchObject({ version: 2 });
+    expect(await readOn(older)).toMatchObject({ version: 2 });
+  });
+
+  test('costs a query for the position of the primary, and no row of it', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    setTimeout(cluster.replay, 30);
+    const session = createCausalSession(reader(cluster), { position });
+
+    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 1 });
+    expect(cluster.primary.asked).toBe(1);
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+  });
+
+  test('goes on from where the primary is when that is asked after a write', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster), { position });
+    cluster.write('o1');
+    session.wrote();
+
+    expect(await session.position()).toBe('log-1');
+  });
+});
