@@ -12,18 +12,25 @@ import type { PositionSource } from './position-source.ts';
  *
  * @example
  * ```ts
- * import { ReplicaBehindError } from 'kysely-replica-fallback';
+ * import { InvalidPositionError, ReplicaBehindError } from 'kysely-replica-fallback';
  * import { createCatchUp } from 'kysely-replica-fallback/catch-up';
  *
  * const catchUp = createCatchUp<SequencedStore>({
  *   position: (primary) => primary.sequence(),
  *   replayed: (replica) => replica.sequence(),
- *   compare: (replayed, position) => (Number(replayed) >= Number(position) ? 'reached' : 'behind'),
- *   async runAt(replica, position, query) {
- *     if (Number(await replica.sequence()) < Number(position)) throw new ReplicaBehindError('behind');
+ *   compare: (replayed, position) =>
+ *     numberOf(replayed) >= numberOf(position) ? 'reached' : 'behind',
+ *   async runAt(replica, position = '0', query) {
+ *     const replayed = numberOf(await replica.sequence());
+ *     if (replayed < numberOf(position)) throw new ReplicaBehindError('behind');
  *     return query(replica);
  *   },
  * });
+ *
+ * function numberOf(position: string): number {
+ *   if (!/^\d{1,15}$/.test(position)) throw new InvalidPositionError(position); // a client may have sent it
+ *   return Number(position);
+ * }
  * ```
  */
 export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<Client> {
