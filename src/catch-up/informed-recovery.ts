@@ -60,7 +60,8 @@ export async function recover<Client>(
   if (chosen.isForged && !isStrict) {
     read.floor = undefined;
     await ask();
-    if (!read.hasMissed) return conclude('caught_up');
+    const canFailOver = read.hasFailed && read.replicas.length > 0;
+    if (!read.hasMissed && !canFailOver) return conclude('caught_up');
   }
   if (floor === undefined) {
     const isKnown = conclude('unknown');

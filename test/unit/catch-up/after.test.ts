@@ -1,6 +1,11 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster, positionAt } from '../../support/fake-cluster.ts';
+import {
+  type FakeCluster,
+  fakeCluster,
+  type FakeQuery,
+  positionAt,
+} from '../../support/fake-cluster.ts';
 import { seeRead } from '../../support/see-read.ts';
 
 beforeEach(stopTheClock);
@@ -197,6 +202,22 @@ describe('a read after a position that the primary has not come to', () => {
       outcome: 'replica_retry',
     });
     expect(cluster.asked).not.toContain('primary as primary');
+  });
+
+  test('is answered by another replica when the first one fails', async () => {
+    const cluster = fakeCluster(2);
+    cluster.write('o1');
+    for (const replica of cluster.replicas) cluster.replay(replica);
+    let attempts = 0;
+    const failOnce: FakeQuery = (db, attempt) =>
+      attempts++ === 0 ? Promise.reject(new Error('down')) : cluster.find('o1')(db, attempt);
+
+    const [{ result, asked }] = await Promise.all([
+      seeRead(failOnce, { ...cluster.options, after: FORGED, isUnavailable: () => true }),
+      vi.advanceTimersByTimeAsync(1000),
+    ]);
+    expect(result).toMatchObject({ value: { version: 1 } });
+    expect(asked).toEqual(['replica_retry', 'replica_retry']);
   });
 
   test('takes the miss of a replica that has all that the primary has for the answer', async () => {
