@@ -31,7 +31,7 @@ export interface CausalSessionOptions {
 
 /** Reads that see the session's own writes, and nothing older than what the session has seen. */
 export interface CausalSession<Client> {
-  /** Reads as the function does that the session was made of. */
+  /** Reads as the function does that the session was made of. An override of `catchUp` is checked, and not used. */
   read<T>(
     query: ReplicaQuery<Client, T>,
     overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
@@ -57,9 +57,9 @@ export interface CausalSession<Client> {
  * Nothing is asked before it is needed. A read costs what its check costs, and a session that has neither read nor written
  * costs nothing. Its state is one position.
  *
- * @param read - by `createReplicaFallback`, with the option `catchUp`
+ * @param read - by `createReplicaFallback`, with a `catchUp` by `walCatchUp()` or `createCatchUp()`
  * @throws InvalidPositionError for a `position` that is none, unless `invalidPosition` is `'ignore'`
- * @throws InvalidOptionError for any other invalid option, and for a `read` without `catchUp`
+ * @throws InvalidOptionError for any other invalid option, and for a `read` without such a `catchUp`
  *
  * @example
  * ```ts
@@ -85,7 +85,7 @@ export function createCausalSession<Client>(
   const bound = boundOptionsOf(read);
   const source = bound?.catchUp === undefined ? undefined : sourceOf(bound.catchUp);
   if (bound === undefined || source === undefined) {
-    throw invalidOption('read', 'by `createReplicaFallback`, with `catchUp`', read);
+    throw invalidOption('read', READ, read);
   }
   assertObject('options', 'an object', options);
   const { position, invalidPosition = 'throw', monotonicReads = true } = options;
@@ -103,6 +103,8 @@ export function createCausalSession<Client>(
   }
   return session;
 }
+
+const READ = 'by `createReplicaFallback`, with a `catchUp` by `walCatchUp()` or `createCatchUp()`';
 
 class Session<Client> implements CausalSession<Client> {
   readonly #bound: BoundOptions<Client, unknown>;

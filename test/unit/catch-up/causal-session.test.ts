@@ -308,6 +308,14 @@ describe('options of a session', () => {
   });
 });
 
+const unused = () => {};
+
+test('a `catchUp` that is made otherwise is refused in words that say which ones fit', () => {
+  const catchUp = { validate: unused, runAt: unused, begin: unused, recover: unused };
+  const read = reader(fakeCluster(), { catchUp });
+  expect(() => createCausalSession(read)).toThrow('by `walCatchUp()` or `createCatchUp()`');
+});
+
 test("a session's observer hears its reads, and that they waited for a position", async () => {
   const cluster = fakeCluster();
   const reports: ReadReport[] = [];
