@@ -1,6 +1,7 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from '../../support/accessibility.ts';
 import { visit } from '../../support/browser.ts';
 import { startLagLab } from '../../support/lag-lab.ts';
 import {
@@ -65,6 +66,7 @@ describe("the connection of the lag lab's page", () => {
     await page.route('**/lab/settings', () => {});
     await page.locator('#runners').press('Home');
     await page.getByText('The server has not answered for 10 seconds.').waitFor(PATIENCE);
+    expect(await findBarriers(page)).toEqual([]);
     expect(await page.locator('#runners-value').textContent()).toBe('4');
   });
 
@@ -79,6 +81,7 @@ describe("the connection of the lag lab's page", () => {
     await live(page);
     await page.clock.fastForward('01:00');
     await page.getByText('nobody has touched this page for ten minutes').waitFor();
+    expect(await findBarriers(page)).toEqual([]);
     await expect.poll(() => lab.visits, PATIENCE).toBe(0);
     expect(await canBeSet(page)).toBe(false);
 
@@ -97,6 +100,7 @@ describe("the connection of the lag lab's page", () => {
     // Silence alone would tell after five seconds.
     await page.getByText('The connection to the service is lost.').waitFor({ timeout: 4_000 });
     await page.getByText('Disconnected', { exact: true }).waitFor();
+    expect(await findBarriers(page)).toEqual([]);
     expect(await canBeSet(page)).toBe(false);
     const again = await startLagLab(database.cluster, { port: Number(new URL(url).port) });
     await live(page);
@@ -119,6 +123,7 @@ describe("the connection of the lag lab's page", () => {
     await live(page);
     expect(await page.locator('#controls-error').isHidden()).toBe(true);
     await page.getByText('No poll yet.').waitFor(); // the page is drawn ten times a second
+    expect(await findBarriers(page)).toEqual([]);
     expect(await page.locator('#story-which').textContent()).toBe('');
     expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
       'replica',

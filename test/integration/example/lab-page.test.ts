@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findBarriers } from '../../support/accessibility.ts';
 import { visit } from '../../support/browser.ts';
 import {
   kindOf,
@@ -115,6 +116,7 @@ describe("the lag lab's page", () => {
     expect(await page.locator('#scene-long-lag').isDisabled()).toBe(true);
     expect(await page.locator('#lagMs').isDisabled()).toBe(true);
     expect(await page.locator('#standby-reason').textContent()).toContain('“Bogus ids” is playing');
+    expect(await findBarriers(page)).toEqual([]);
     await page.locator('#skip-hits').check();
     await page.getByText('The id is bogus: the replica had all that the primary had').waitFor();
 
@@ -292,6 +294,7 @@ describe("the lag lab's page", () => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
     expect(await page.evaluate(CUT_OFF_TILES)).toEqual([]);
     expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
+    expect(await findBarriers(page)).toEqual([]);
     const isDark = await page.evaluate<boolean>(
       'getComputedStyle(document.body).color.match(/\\d+/)[0] > 128',
     );

@@ -12,7 +12,7 @@ import { send } from './server.js';
 export function showScenes(onState, announce) {
   const list = byId('scenes', HTMLUListElement);
   const reason = byId('scenes-reason', HTMLElement);
-  /** @type {Map<string, { item: HTMLElement, button: HTMLButtonElement, mark: HTMLElement, claim: HTMLElement }>} */
+  /** @type {Map<string, { item: HTMLElement, button: HTMLButtonElement, mark: HTMLElement, stop: HTMLElement, claim: HTMLElement }>} */
   const shown = new Map();
   /** @type {LabState | undefined} */
   let latest;
@@ -30,19 +30,20 @@ export function showScenes(onState, announce) {
   /** @param {LabState['scenes'][number]} scene */
   const add = ({ name, title, claim: text }) => {
     const mark = make('span', { className: 'mark', ariaHidden: 'true' });
+    const stop = make('span', { className: 'visually-hidden' });
     const claim = make('span', { className: 'claim' }, text);
     const button = make(
       'button',
       { type: 'button', id: `scene-${name}` },
       mark,
-      make('span', { className: 'title' }, title),
+      make('span', { className: 'title' }, stop, title),
       claim,
     );
     button.setAttribute('aria-describedby', reason.id);
     button.addEventListener('click', () => void press(name));
     const item = make('li', {}, button);
     list.append(item);
-    const scene = { item, button, mark, claim };
+    const scene = { item, button, mark, stop, claim };
     shown.set(name, scene);
     return scene;
   };
@@ -56,14 +57,13 @@ export function showScenes(onState, announce) {
     }
     latest = state;
     for (const scene of state.scenes) {
-      const { item, button, mark, claim } = shown.get(scene.name) ?? add(scene);
+      const { item, button, mark, stop, claim } = shown.get(scene.name) ?? add(scene);
       const isPlaying = state.playing?.name === scene.name;
       item.classList.toggle('playing', isPlaying);
       button.disabled = scene.obstacle !== null && !isPlaying;
       setText(mark, isPlaying ? '■' : '▶');
       setText(claim, (isPlaying && state.playing?.says) || scene.claim);
-      if (isPlaying) button.setAttribute('aria-label', `Stop the scene ${scene.title}`);
-      else button.removeAttribute('aria-label');
+      setText(stop, isPlaying ? 'Stop the scene ' : '');
     }
     const reasons = new Set(state.scenes.map(({ obstacle }) => obstacle));
     reasons.delete(null);
