@@ -44,8 +44,8 @@ export interface CausalSession<Client> {
    */
   wrote(position?: string): void;
   /**
-   * Where the session is, for its next part to start from: in another request, service or job. `undefined` when it has seen
-   * and written nothing. Rejects when the primary has to be asked and does not answer.
+   * Where the session is when it is asked, for its next part to start from: in another request, service or job. `undefined`
+   * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer.
    */
   position(): Promise<string | undefined>;
 }
@@ -134,17 +134,13 @@ class Session<Client> implements CausalSession<Client> {
   }
 
   async position(): Promise<string | undefined> {
+    if (this.#floor.isKnown) return this.#floor.position;
     const positions = positionsOf(this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
-    while (this.#floor.unknownSince !== undefined) {
-      const since = this.#floor.unknownSince;
-      const called = countQueries();
-      // The latest query may have failed long ago: that does not say that the primary is gone.
-      const found = (await positions.since(since, ask)) ?? (await positions.since(called, ask));
-      if (found === undefined) throw positions.failure;
-      this.#floor.learn(found);
-    }
-    return this.#floor.position;
+    const found = await positions.since(countQueries(), ask);
+    if (found === undefined) throw positions.failure;
+    this.#floor.learn(found);
+    return found.position; // has all that was seen and written before it was asked for
   }
 
   async read<T>(

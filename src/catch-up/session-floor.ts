@@ -20,8 +20,8 @@ export class SessionFloor {
     return this.#position;
   }
 
-  get unknownSince(): number | undefined {
-    return this.#unknownSince;
+  get isKnown(): boolean {
+    return this.#unknownSince === undefined;
   }
 
   /** What a read has to see that asks for a position itself. `undefined` is anything. */

@@ -2,7 +2,12 @@ import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fall
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
+import {
+  type FakeCluster,
+  fakeCluster,
+  type FakeServer,
+  positionAt,
+} from '../../support/fake-cluster.ts';
 
 beforeEach(stopTheClock);
 
@@ -55,6 +60,25 @@ describe('what is no text', () => {
     expect(() => createCausalSession(read).wrote(position)).toThrow(InvalidPositionError);
     const session = createCausalSession(read, { position, invalidPosition: 'ignore' });
     expect(await session.position()).toBeUndefined();
+  });
+});
+
+describe('the position of a session that writes while it is asked for', () => {
+  test('has what was written before, costs one query, and is asked for again after that', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster));
+    cluster.write('o1');
+    session.wrote();
+    cluster.primary.says = async () => {
+      const position = positionAt(cluster.primary.has);
+      cluster.write('o1');
+      session.wrote();
+      return position;
+    };
+
+    expect(await session.position()).toBe('log-1');
+    expect(cluster.primary.asked).toBe(1);
+    expect(await session.position()).toBe('log-2');
   });
 });
 
