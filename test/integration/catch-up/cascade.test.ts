@@ -6,6 +6,7 @@ import { cascade } from '../../support/cascade.ts';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { seeRead } from '../../support/see-read.ts';
+import { TOO_LATE } from '../../support/too-late.ts';
 
 const cluster = await startReplicationCluster({ replicas: 2 });
 await cascade(cluster);
@@ -64,7 +65,7 @@ test('is served by the primary while the standby in between is down', async () =
   const { result, report } = await seeRead(find('2'), { ...options, retryMs: 200 });
 
   expect(result).toMatchObject({ status: 'fulfilled', value: { id: '2', servedBy: 'primary' } });
-  expect(report).toMatchObject({ outcome: 'primary', recovery: { catchUp: { end: 'late' } } });
+  expect(report).toMatchObject({ outcome: 'primary', recovery: { catchUp: { end: TOO_LATE } } });
 
   await first.start();
   await second?.waitForReplay();

@@ -5,6 +5,7 @@ import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
+import { TOO_LATE } from '../../support/too-late.ts';
 
 const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 await database.write((db) => sql`create table locked ()`.execute(db));
@@ -70,7 +71,7 @@ test('is served by the primary while a transaction on the replica holds back wha
 
   const first = await next('held back');
   expect(first.found).toMatchObject({ version: 1, servedBy: 'primary' });
-  expect(first.report).toMatchObject({ recovery: { catchUp: { end: 'late' } } });
+  expect(first.report).toMatchObject({ recovery: { catchUp: { end: TOO_LATE } } });
   for (let each = 0; each < 10; each++) {
     const { found, version, report } = await next('held back');
     expect(found).toMatchObject({ version, servedBy: 'primary' });

@@ -11,6 +11,7 @@ import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
+import { TOO_LATE } from '../../support/too-late.ts';
 
 const NOT_AT_ALL = { min: 0, max: 0 };
 const AN_INSTANT = { min: 0, max: 1 };
@@ -103,7 +104,7 @@ describe("a poll of the example's service", () => {
     for (let polls = 0; polls < 5; polls += 1) {
       expect(outcomeOf(await service.since(await service.append(runId)))).toBe('primary');
     }
-    const ends = ['late', 'hopeless', 'hopeless', 'hopeless', 'hopeless'];
+    const ends = [TOO_LATE, 'hopeless', 'hopeless', 'hopeless', 'hopeless'];
     expect(service.log).toMatchObject(ends.map((end) => ({ recovery: { catchUp: { end } } })));
   });
 

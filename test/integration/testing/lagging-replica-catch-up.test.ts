@@ -11,13 +11,11 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { openSqlite } from '../../support/sqlite.ts';
+import { TOO_LATE } from '../../support/too-late.ts';
 
 interface Database {
   customer_order: { id: string; version: number };
 }
-
-/** On a machine that stands still for a while, a read can see that the window is over before its timer says so. */
-const TOO_LATE = expect.stringMatching(/^(late|hopeless)$/);
 
 describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (dialect) => {
   let primary: Kysely<Database>;
