@@ -9,3 +9,9 @@ export function stopTheClock(): void {
     vi.useRealTimers();
   });
 }
+
+/** What is answered within a second of the stopped clock, which passes meanwhile. */
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const [value] = await Promise.all([answer, vi.advanceTimersByTimeAsync(1000)]);
+  return value;
+}

@@ -115,6 +115,17 @@ export function fakeCluster(replicaCount = 1): FakeCluster {
   };
 }
 
+/** One of two replicas has the second version of `o1`, and the other one the first. */
+export function unevenCluster() {
+  const cluster = fakeCluster(2);
+  const [newer, older] = cluster.replicas;
+  cluster.write('o1');
+  cluster.replay(older);
+  cluster.write('o1');
+  cluster.replay(newer);
+  return { cluster, newer, older };
+}
+
 const catchUp = createCatchUp<FakeServer>({
   async position(primary) {
     const position = await primary.ask();

@@ -7,19 +7,18 @@ import {
 } from 'kysely-replica-fallback';
 import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { compareWalPositions } from '../../../src/postgres/wal-position.ts';
-import { stopTheClock } from '../../support/fake-clock.ts';
-import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
+import { inTime, stopTheClock } from '../../support/fake-clock.ts';
+import {
+  type FakeCluster,
+  fakeCluster,
+  type FakeServer,
+  unevenCluster,
+} from '../../support/fake-cluster.ts';
 import { unhandledRejectionsOf } from '../../support/unhandled-rejections.ts';
 
 beforeEach(stopTheClock);
-
-/** What is read, in as much time as it takes. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const [value] = await Promise.all([answer, vi.advanceTimersByTimeAsync(1000)]);
-  return value;
-}
 
 function reader({ options }: FakeCluster, more: object = {}) {
   return createReplicaFallback<FakeServer>({ ...options, ...more });
@@ -124,12 +123,7 @@ describe('a session that wrote', () => {
 
 describe('a session that has read', () => {
   test('sees no less from then on, on whichever replica', async () => {
-    const cluster = fakeCluster(2);
-    const [newer, older] = cluster.replicas;
-    cluster.write('o1');
-    cluster.replay(older);
-    cluster.write('o1');
-    cluster.replay(newer);
+    const { cluster, newer, older } = unevenCluster();
     const session = createCausalSession(reader(cluster));
     const readOn = (replica?: FakeServer) =>
       inTime(session.read(cluster.find('o1'), { replica: replica ?? [] }));

@@ -1,21 +1,16 @@
 import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fallback';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { stopTheClock } from '../../support/fake-clock.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { inTime, stopTheClock } from '../../support/fake-clock.ts';
 import {
   type FakeCluster,
   fakeCluster,
   type FakeServer,
   positionAt,
+  unevenCluster,
 } from '../../support/fake-cluster.ts';
 
 beforeEach(stopTheClock);
-
-/** What is read, in as much time as it takes. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const [value] = await Promise.all([answer, vi.advanceTimersByTimeAsync(1000)]);
-  return value;
-}
 
 function reader({ options }: FakeCluster) {
   return createReplicaFallback<FakeServer>(options);
@@ -119,12 +114,7 @@ describe('a replica that answers a session, and does not tell what it has', () =
     ['tells nonsense', async () => 'nonsense'],
     ['has none', async () => undefined],
   ])('serves a read, and the next one sees no less, when it %s', async ([, says]) => {
-    const cluster = fakeCluster(2);
-    const [newer, older] = cluster.replicas;
-    cluster.write('o1');
-    cluster.replay(older);
-    cluster.write('o1');
-    cluster.replay(newer);
+    const { cluster, newer, older } = unevenCluster();
     cluster.replica.says = says;
     const session = createCausalSession(reader(cluster));
     const readOn = (replica?: FakeServer) =>
@@ -183,12 +173,7 @@ describe('a session from a position that the primary has not come to', () => {
   });
 
   test('sees no less than it has seen', async () => {
-    const cluster = fakeCluster(2);
-    const [newer, older] = cluster.replicas;
-    cluster.write('o1');
-    cluster.replay(older);
-    cluster.write('o1');
-    cluster.replay(newer);
+    const { cluster, newer, older } = unevenCluster();
     const session = createCausalSession(reader(cluster), { position });
     const readOn = (replica?: FakeServer) =>
       inTime(session.read(cluster.find('o1'), { replica: replica ?? [] }));
