@@ -156,12 +156,11 @@ test('waits for an address of several servers, of which one stands still', async
 
 test('does not wait for a replica that came back older, because of what it had before', async () => {
   const cluster = fakeCluster();
-  for (const has of [1, 2]) {
-    cluster.write('o1');
-    cluster.replica.has = has - 1;
-    await readNow(cluster);
-  }
+  cluster.write('o1');
+  cluster.write('o2');
+  cluster.replica.has = 1;
+  await readNow(cluster, 'o2');
   cluster.replica.has = 0;
 
-  expect(await readNow(cluster)).toMatchObject(HOPELESS);
+  expect(await readNow(cluster, 'o2')).toMatchObject(HOPELESS);
 });
