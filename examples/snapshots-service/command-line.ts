@@ -4,6 +4,8 @@ import { UsageError } from './program.ts';
 /** What the command line asks for. */
 export interface CommandLine {
   readonly once: boolean;
+  /** The folder to write the lab's scenes to. */
+  readonly record?: string | undefined;
   readonly help: boolean;
 }
 
@@ -13,10 +15,13 @@ Starts a primary, a standby and a service on 127.0.0.1, polls the service while
 the standby lags more and more, prints what came of it, and keeps serving: also
 the lag lab, a page at / where you set the lag yourself and see what happens.
 
-Usage: npm start -- [--once] [--help]
+Usage: npm start -- [--once | --record FOLDER] [--help]
 
-  --once  End after the summary.
-  --help  Print this.
+  --once           End after the summary.
+  --record FOLDER  Instead of all that, play the lab's scenes and write them to a
+                   folder, with the page that plays them: any web server can host
+                   it, without a database.
+  --help           Print this.
 
 Environment:
 
@@ -53,6 +58,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       args: [...args],
       options: {
         once: { type: 'boolean', default: false },
+        record: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     });

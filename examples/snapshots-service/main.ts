@@ -6,6 +6,7 @@ import { openDatabases, prepareTables } from './service/databases.ts';
 import { runLagDemo } from './demo/lag-demo.ts';
 import { createLab } from './lab/lab.ts';
 import { createLabRoutes } from './lab/lab-routes.ts';
+import { recordScenes } from './lab/record-scenes.ts';
 import { listen, type RunningServer } from './service/listen.ts';
 import { createLog } from './service/log.ts';
 import { aborted, explain, runProgram } from './program.ts';
@@ -18,7 +19,7 @@ const terminal = createTerminal(process.stdout);
 const { say } = terminal;
 
 await runProgram(async ({ signal, defer }) => {
-  const { help, once } = parseCommandLine(process.argv.slice(2));
+  const { help, once, record } = parseCommandLine(process.argv.slice(2));
   if (help) return say(HELP);
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
@@ -40,7 +41,6 @@ await runProgram(async ({ signal, defer }) => {
     servers: servers.description,
     standby: servers.standby,
     retryMs: config.retryMs,
-    catchUp: config.catchUp,
     log,
   });
   const app = createService(databases, config, log);
@@ -48,6 +48,11 @@ await runProgram(async ({ signal, defer }) => {
   const service = await listenOn(config.port, app);
   defer(() => service.close());
   defer(() => lab.close());
+  if (record !== undefined) {
+    lab.open();
+    await recordScenes(lab, record, (title) => say(`Recording “${title}”…`), signal);
+    return say(`The scenes are in ${record}, to be hosted by any web server.`);
+  }
   say(`Serving on ${service.url}.`);
   const other = await listen(
     createService(databases, { ...config, catchUp: !config.catchUp }, log),

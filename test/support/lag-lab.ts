@@ -3,6 +3,7 @@ import { afterEach } from 'vitest';
 import { openDatabases } from '../../examples/snapshots-service/service/databases.ts';
 import { createLab, type Lab } from '../../examples/snapshots-service/lab/lab.ts';
 import type { LabPoll } from '../../examples/snapshots-service/lab/lab-poll.ts';
+import type { LabNews } from '../../examples/snapshots-service/lab/lab-record.ts';
 import { createLabRoutes } from '../../examples/snapshots-service/lab/lab-routes.ts';
 import { listen } from '../../examples/snapshots-service/service/listen.ts';
 import { createLog } from '../../examples/snapshots-service/service/log.ts';
@@ -51,7 +52,6 @@ export async function startLagLab(
     servers: description,
     standby: ownServers ? undefined : standby,
     retryMs,
-    catchUp: true,
     log,
     pace,
   });
@@ -74,6 +74,16 @@ export async function startLagLab(
 /** How a poll ended, as the lab tells its visitors. */
 export function kindOf({ isLie, outcome }: LabPoll): string {
   return isLie ? 'lie' : outcome;
+}
+
+/** All polls that a visitor has not been told of yet, which may take several parts. */
+export function readAll(news: () => LabNews): LabPoll[] {
+  const polls: LabPoll[] = [];
+  for (;;) {
+    const part = news();
+    polls.push(...part.polls);
+    if (!part.isPart) return polls;
+  }
 }
 
 /** What holds a standby back, as its own database says. */

@@ -11,10 +11,13 @@ export interface LabAttempt {
 /** How a poll can end: it has no budget, so none is rejected. */
 export type LabOutcome = Exclude<Outcome, 'rejected'>;
 
-/** One poll, from its question to its answer. */
+export type LaneName = 'replica' | 'primary' | 'sticky' | 'blind' | 'catch-up';
+
+/** One question in one lane, and how it was answered. */
 export interface LabPoll {
-  /** Counts up. */
+  /** The question's, which is the same in all lanes. */
   readonly id: number;
+  readonly lane: LaneName;
   /** When it was asked, in milliseconds since 1970. */
   readonly at: number;
   readonly durationMs: number;
@@ -23,14 +26,9 @@ export interface LabPoll {
   readonly isLie: boolean;
   /** It asked for an id that exists nowhere. */
   readonly isBogus: boolean;
-  /** Whether the fallback was on. */
-  readonly fallback: boolean;
   /** How its wait for the standby to catch up ended. `null` when there was none. */
   readonly catchUpEnd: CatchUpEnd | null;
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
   readonly attempts: readonly LabAttempt[];
 }
-
-/** A poll before it has its place in the history. */
-export type NewLabPoll = Omit<LabPoll, 'id'>;

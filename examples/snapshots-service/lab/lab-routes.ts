@@ -50,9 +50,9 @@ export function createLabRoutes(lab: Lab): Hono {
           ({ version } = lab);
           await stream.writeSSE({ event: 'state', data: JSON.stringify(lab.state()) });
         }
-        const data = JSON.stringify(visit.news());
-        await stream.writeSSE({ event, data, retry: RECONNECT_MS });
-        await sleep(TICK_MS, undefined, { signal: visit.over }).catch(() => {});
+        const news = visit.news();
+        await stream.writeSSE({ event, data: JSON.stringify(news), retry: RECONNECT_MS });
+        if (!news.isPart) await sleep(TICK_MS, undefined, { signal: visit.over }).catch(() => {});
       }
     });
   });

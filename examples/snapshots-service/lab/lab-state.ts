@@ -1,4 +1,6 @@
+import type { LaneOnShow } from './lanes.ts';
 import type { LabSettings } from './settings.ts';
+import type { Tally } from './tally.ts';
 
 /** Why something cannot be used now, for humans, or `null` when it can. */
 export type Obstacle = string | null;
@@ -8,6 +10,9 @@ export interface LabState {
   /** One line about the servers. */
   readonly servers: string;
   readonly settings: LabSettings;
+  /** Where the lab begins. */
+  readonly defaults: LabSettings;
+  readonly lanes: readonly LaneOnShow[];
   readonly obstacles: {
     /** To the standby's lag and pause. */
     readonly standby: Obstacle;
@@ -33,9 +38,16 @@ export interface PlayingScene {
   readonly title: string;
   /** What is to be seen just now. */
   readonly says: string;
+  /** The number of the step, counted from 1, */
+  readonly step: number;
+  /** of how many. */
+  readonly steps: number;
 }
 
 export interface PlayedScene {
+  readonly name: string;
   readonly title: string;
   readonly end: 'finished' | 'stopped' | 'failed';
+  /** What came of its polls. */
+  readonly tally: Tally;
 }

@@ -4,10 +4,12 @@ import type { Log } from '../service/log.ts';
 import { ConflictError } from '../service/conflict-error.ts';
 import type { SnapshotKey } from '../service/snapshot-writer.ts';
 import { createActivity } from './activity.ts';
+import type { LabPoll } from './lab-poll.ts';
 import { createLabRecord, type LabNews } from './lab-record.ts';
 import { createLabRuns } from './lab-runs.ts';
 import type { LabState, Obstacle } from './lab-state.ts';
-import { measureLag } from './lag-meter.ts';
+import { LANES } from './lanes.ts';
+import { type LagSample, measureLag } from './lag-meter.ts';
 import { createLiveSettings } from './live-settings.ts';
 import { createNaps } from './naps.ts';
 import { runRunners } from './runners.ts';
@@ -25,7 +27,6 @@ export interface LabParts {
   readonly standby: Replica | undefined;
   /** The wait to begin with. */
   readonly retryMs: { readonly min: number; readonly max: number };
-  readonly catchUp: boolean;
   readonly log: Log;
   /** What the scenes' seconds are multiplied by. Default is 1. */
   readonly pace?: number;
@@ -88,18 +89,29 @@ export function createLab({ databases, servers, log, pace = 1, ...parts }: LabPa
   };
 
   const standby = parts.standby && createStandbyControl(parts.standby);
-  const { catchUp, retryMs } = parts;
-  const initial = { ...CALM, catchUp, retryMinMs: retryMs.min, retryMaxMs: retryMs.max };
-  const settings = createLiveSettings(clampToBounds(initial), standby, changed);
-  const player = createScenePlayer({ settings, standby, onChange: changed, log, pace });
+  const { min, max } = parts.retryMs;
+  const defaults = clampToBounds({ ...CALM, retryMinMs: min, retryMaxMs: max });
+  const settings = createLiveSettings(defaults, standby, changed);
   const record = createLabRecord();
+  const onMark = record.addMark;
+  const player = createScenePlayer({ settings, standby, onMark, onChange: changed, log, pace });
+  const onPoll = (poll: LabPoll): void => {
+    record.addPoll(poll);
+    player.count(poll);
+  };
+  const onSample = (sample: LagSample): void => {
+    const { retryMinMs, retryMaxMs } = settings.current;
+    record.addSample({ ...sample, retryMinMs, retryMaxMs });
+  };
+  let questions = 0;
+  const nextId = () => (questions += 1);
   const runs = createLabRuns(databases.primary);
   const activity = createActivity(async (signal) => {
     // So that the standby has it by the time that somebody edits it.
     runs.draft().catch((error) => log.warn('The lab has no snapshot to edit yet.', { error }));
     await Promise.all([
-      runRunners({ databases, runs, settings, player, naps, onPoll: record.addPoll, log }, signal),
-      measureLag(databases, record.addLag, signal),
+      runRunners({ databases, runs, settings, player, naps, nextId, onPoll, log }, signal),
+      measureLag(databases, onSample, signal),
     ]);
   });
   const startOrStop = (): void => {
@@ -129,6 +141,8 @@ export function createLab({ databases, servers, log, pace = 1, ...parts }: LabPa
     state: () => ({
       servers,
       settings: settings.current,
+      defaults,
+      lanes: LANES.map(({ name, title, says }) => ({ name, title, says })),
       obstacles: { standby: obstacle(true), traffic: obstacle(false) },
       scenes: SCENES.map(({ name, title, claim, needsStandby }) => {
         return { name, title, claim, obstacle: obstacle(needsStandby) };

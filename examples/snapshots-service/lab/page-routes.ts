@@ -1,27 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-
-const { resolve } = createRequire(import.meta.url);
-const FOLDER = fileURLToPath(new URL('page/', import.meta.url));
-const INDEX = `${FOLDER}index.html`;
+import { INDEX, PAGE_FILES } from './page-files.ts';
 
 /** The page at `/`, and under `/lab/` the files that it loads. */
 export function createPageRoutes(): Hono {
   const app = new Hono();
   const headers = [policy(), neverStale] as const;
   app.get('/', ...headers, serveStatic({ path: INDEX }));
-  app.get('/lab/uplot.js', ...headers, serveStatic({ path: resolve('uplot/dist/uPlot.esm.js') }));
-  app.get('/lab/uplot.css', ...headers, serveStatic({ path: resolve('uplot/dist/uPlot.min.css') }));
-  app.get(
-    '/lab/:file{[a-z-]+\\.(css|js|svg)}',
-    ...headers,
-    serveStatic({ root: FOLDER, rewriteRequestPath: (path) => path.slice('/lab'.length) }),
-  );
+  for (const [name, path] of PAGE_FILES) {
+    app.get(`/lab/${name}`, ...headers, serveStatic({ path }));
+  }
   return app;
 }
 

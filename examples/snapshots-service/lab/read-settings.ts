@@ -12,8 +12,6 @@ const Patch = fields({
   pollsPerSecond: numberWithin(BOUNDS.pollsPerSecond),
   runners: numberWithin(BOUNDS.runners),
   paused: z.boolean('true or false').exactOptional(),
-  fallback: z.boolean('true or false').exactOptional(),
-  catchUp: z.boolean('true or false').exactOptional(),
 });
 
 /**

@@ -1,13 +1,15 @@
 import type { Databases } from '../service/databases.ts';
 import type { Log } from '../service/log.ts';
 import { v7 as uuidV7 } from 'uuid';
-import type { NewLabPoll } from './lab-poll.ts';
+import type { LabPoll } from './lab-poll.ts';
 import type { LabRuns } from './lab-runs.ts';
+import { LANES } from './lanes.ts';
 import type { LiveSettings } from './live-settings.ts';
 import type { Naps } from './naps.ts';
+import type { Question } from './question.ts';
 import type { ScenePlayer } from './scene-player.ts';
 import { BOUNDS, type LabSettings } from './settings.ts';
-import { type Question, watchRead } from './watched-read.ts';
+import { watchRead } from './watched-read.ts';
 
 /** What the runners work with. */
 export interface RunnersParts {
@@ -17,15 +19,17 @@ export interface RunnersParts {
   readonly player: Pick<ScenePlayer, 'asksBogusIds'>;
   /** To be woken when any of the two changes. */
   readonly naps: Naps;
-  readonly onPoll: (poll: NewLabPoll) => void;
+  /** Numbers the questions. */
+  readonly nextId: () => number;
+  readonly onPoll: (poll: LabPoll) => void;
   readonly log: Log;
 }
 
 const BACK_OFF_MS = 1000;
 
 /**
- * Lets runners append and poll, as many and as often as is set, until the signal aborts. Resolves when all have
- * stopped.
+ * Lets runners append, and ask all lanes for it, as many and as often as is set, until the signal aborts. Resolves when
+ * all have stopped.
  */
 export async function runRunners(parts: RunnersParts, signal: AbortSignal): Promise<void> {
   const { naps } = parts;
@@ -46,7 +50,12 @@ async function runOne(number: number, parts: RunnersParts, signal: AbortSignal):
     try {
       const question = await think(number, turn, parts);
       signal.throwIfAborted();
-      onPoll(await watchRead(parts.databases, question, settings.current, signal));
+      const { current } = settings;
+      await Promise.all(
+        LANES.map(async (lane) => {
+          onPoll(await watchRead(parts.databases, lane, question, current, signal));
+        }),
+      );
     } catch (error) {
       if (signal.aborted) return;
       log.warn('A runner of the lab could not write.', { error });
@@ -59,11 +68,12 @@ async function runOne(number: number, parts: RunnersParts, signal: AbortSignal):
 async function think(
   number: number,
   turn: number,
-  { runs, player }: RunnersParts,
+  { runs, player, nextId }: RunnersParts,
 ): Promise<Question> {
   const isBogus = player.asksBogusIds && turn % 2 === 0;
   const key = isBogus ? { runId: uuidV7(), snapshotId: uuidV7() } : await runs.append(number);
-  return { key, isBogus };
+  // The other half are others, as in a queue's worker that was handed the id.
+  return { id: nextId(), key, isBogus, isOwn: Math.random() < 0.5 };
 }
 
 /** Until the next turn, which may come earlier or later while settings change. */

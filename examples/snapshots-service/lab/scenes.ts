@@ -1,3 +1,4 @@
+import type { LabOutcome, LaneName } from './lab-poll.ts';
 import { CALM, type LabSettings } from './settings.ts';
 
 /** A change, and how long it is watched. */
@@ -12,7 +13,7 @@ export interface SceneStep {
 }
 
 /** How a poll can end, as the lab counts it: a `lie` is a `not_found` about a row that exists. */
-export type SceneOutcome = 'replica' | 'replica_retry' | 'primary' | 'not_found' | 'lie' | 'error';
+export type SceneOutcome = LabOutcome | 'lie';
 
 /** A script that shows one thing, and puts everything back as it was. */
 export interface Scene {
@@ -22,39 +23,45 @@ export interface Scene {
   readonly claim: string;
   /** Whether it acts on the standby itself. */
   readonly needsStandby: boolean;
-  /** Outcomes that it is sure to produce, */
-  readonly shows: readonly SceneOutcome[];
+  /** Outcomes that it is sure to produce in a lane, */
+  readonly shows: OutcomesByLane;
   /** and those that it never does. */
-  readonly never: readonly SceneOutcome[];
+  readonly never: OutcomesByLane;
   readonly steps: readonly SceneStep[];
 }
 
+type OutcomesByLane = Partial<Readonly<Record<LaneName, readonly SceneOutcome[]>>>;
+
 const BUSY = { ...CALM, pollsPerSecond: 8 };
+/** What this package never does, whatever the lag. */
+const NEVER = ['lie', 'error'] as const;
 
 export const SCENES: readonly Scene[] = [
   {
     name: 'write-spike',
     title: 'Write spike',
-    claim: 'Lag swells to 150 ms: catch-up spares the primary, blind waits let some reads spill.',
+    claim:
+      'Lag swells to 150 ms. Catch-up waits just that long, blind waits are a lottery, and the bare replica lies.',
     needsStandby: true,
-    shows: ['replica', 'replica_retry', 'primary'],
-    never: ['lie', 'error', 'not_found'],
+    shows: {
+      replica: ['replica', 'lie'],
+      primary: ['primary'],
+      sticky: ['primary', 'lie'],
+      blind: ['replica_retry', 'primary'],
+      'catch-up': ['replica', 'replica_retry'],
+    },
+    never: { primary: NEVER, blind: NEVER, 'catch-up': NEVER },
     steps: [
       { says: 'All is calm: the replica has nearly everything.', seconds: 2, set: BUSY },
       {
-        says: 'Three times the writes, and the standby falls 60 ms behind: reads wait just that long.',
-        seconds: 3,
+        says: 'Three times the writes, and the standby falls 60 ms behind.',
+        seconds: 4,
         set: { runners: 12, lagMs: 60 },
       },
       {
-        says: '150 ms behind: they wait longer, and the primary is still spared.',
-        seconds: 3,
+        says: '150 ms behind: some blind waits end too early, and those reads spill.',
+        seconds: 4,
         set: { lagMs: 150 },
-      },
-      {
-        says: 'The same without catch-up: short waits end too early, and those reads spill.',
-        seconds: 3,
-        set: { catchUp: false },
       },
       { says: 'The standby catches up.', seconds: 2, set: { runners: 4, lagMs: 0 } },
     ],
@@ -63,35 +70,37 @@ export const SCENES: readonly Scene[] = [
     name: 'long-lag',
     title: 'Lag longer than the window',
     claim:
-      'A second of lag, a wait of at most 200 ms: all reads spill. Without the fallback, all lie.',
+      'A second of lag, and a wait of at most 200 ms: blind waits are in vain, and catch-up knows that.',
     needsStandby: true,
-    shows: ['primary', 'lie'],
-    never: ['error'],
+    shows: {
+      replica: ['lie'],
+      sticky: ['primary', 'lie'],
+      blind: ['primary'],
+      'catch-up': ['primary'],
+    },
+    never: { primary: NEVER, blind: NEVER, 'catch-up': NEVER },
     steps: [
+      { says: 'All is calm.', seconds: 2, set: BUSY },
       {
-        says: 'One second behind: after one wait that is clear, and reads go to the primary at once.',
-        seconds: 4,
-        set: { ...BUSY, lagMs: 1000 },
+        says: 'One second behind: after one wait, catch-up goes to the primary at once. Each blind read waits in vain.',
+        seconds: 5,
+        set: { lagMs: 1000 },
       },
-      {
-        says: 'The same without catch-up: each read waits in vain before the primary serves it.',
-        seconds: 3,
-        set: { catchUp: false },
-      },
-      {
-        says: 'Without the fallback: “not found” about rows that exist.',
-        seconds: 3,
-        set: { fallback: false },
-      },
+      { says: 'The standby catches up.', seconds: 3, set: { lagMs: 0 } },
     ],
   },
   {
     name: 'standby-restart',
     title: 'Standby restart',
-    claim: 'The standby is down for a moment: reads go to the primary at once, and none fails.',
+    claim: 'The standby is down for a moment: reads with a fallback go to the primary at once.',
     needsStandby: true,
-    shows: ['replica', 'primary'],
-    never: ['lie', 'error', 'not_found'],
+    shows: {
+      replica: ['replica', 'error'],
+      sticky: ['primary', 'error'],
+      blind: ['replica', 'primary'],
+      'catch-up': ['replica', 'primary'],
+    },
+    never: { primary: NEVER, blind: NEVER, 'catch-up': NEVER },
     steps: [
       { says: 'All is calm.', seconds: 2, set: BUSY },
       { says: 'Down: no wait, no retry, straight to the primary.', seconds: 3, standby: 'stop' },
@@ -103,19 +112,18 @@ export const SCENES: readonly Scene[] = [
     title: 'Bogus ids',
     claim: 'Half the polls ask for what exists nowhere: a replica that has caught up can say so.',
     needsStandby: false,
-    shows: ['not_found'],
-    never: ['lie', 'error'],
+    shows: {
+      replica: ['not_found'],
+      primary: ['not_found'],
+      blind: ['not_found'],
+      'catch-up': ['not_found'],
+    },
+    never: { primary: NEVER, blind: NEVER, 'catch-up': NEVER },
     steps: [
       {
-        says: 'The replica has what the primary had, so its “not found” is true: no read on the primary.',
-        seconds: 4,
+        says: 'With catch-up, no such id asks the primary. Blind retries ask it for every one.',
+        seconds: 6,
         set: BUSY,
-        bogusIds: true,
-      },
-      {
-        says: 'Without catch-up, only the primary can say “not found” and be believed.',
-        seconds: 4,
-        set: { catchUp: false },
         bogusIds: true,
       },
     ],

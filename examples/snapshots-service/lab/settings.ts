@@ -4,11 +4,7 @@ export interface LabSettings {
   readonly lagMs: number;
   /** Whether the standby's replay is held where it is. */
   readonly paused: boolean;
-  /** Off, the replica's word is final. */
-  readonly fallback: boolean;
-  /** Whether a read that misses waits just until the standby has caught up. Off, it waits for a random time. */
-  readonly catchUp: boolean;
-  /** A random wait is between these two, and any other one at most as long as the second. */
+  /** A blind wait is between these two, and one for the standby to catch up at most as long as the second. */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
   /** Of each runner. */
@@ -28,7 +24,7 @@ export const BOUNDS = {
   lagMs: { min: 0, max: 5000, isInteger: true },
   retryMinMs: { min: 0, max: 2000, isInteger: true },
   retryMaxMs: { min: 0, max: 2000, isInteger: true },
-  pollsPerSecond: { min: 0.2, max: 20, isInteger: false },
+  pollsPerSecond: { min: 0.2, max: 10, isInteger: false },
   runners: { min: 0, max: 20, isInteger: true },
 } as const satisfies Partial<Record<keyof LabSettings, Bounds>>;
 
@@ -59,8 +55,6 @@ export function clampToBounds(settings: LabSettings): LabSettings {
 export const CALM: LabSettings = {
   lagMs: 0,
   paused: false,
-  fallback: true,
-  catchUp: true,
   retryMinMs: 50,
   retryMaxMs: 200,
   pollsPerSecond: 5,

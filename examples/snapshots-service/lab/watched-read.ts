@@ -1,95 +1,79 @@
 import type { Kysely } from 'kysely';
-import { type CatchUpEnd, thrown, withReplicaFallback } from 'kysely-replica-fallback';
-import { replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
+import { type AttemptSource, type CatchUpEnd, withReplicaFallback } from 'kysely-replica-fallback';
+import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import {
   getSnapshotsSince,
   SnapshotNotFoundError,
   type SnapshotTables,
 } from 'kysely-replica-fallback/snapshots';
 import type { Databases } from '../service/databases.ts';
-import type { SnapshotKey } from '../service/snapshot-writer.ts';
-import type { LabAttempt, LabOutcome, NewLabPoll } from './lab-poll.ts';
+import type { LabAttempt, LabOutcome, LabPoll } from './lab-poll.ts';
+import type { Lane } from './lanes.ts';
+import type { Question } from './question.ts';
 import type { LabSettings } from './settings.ts';
 
-/** One question of a runner. */
-export interface Question {
-  readonly key: SnapshotKey;
-  /** Whether it is about a snapshot that exists nowhere. */
-  readonly isBogus: boolean;
-}
-
-type ReadSettings = Pick<LabSettings, 'fallback' | 'catchUp' | 'retryMinMs' | 'retryMaxMs'>;
-
-const CATCH_UP = walCatchUp();
-
 /**
- * Asks what came after a snapshot, and notes how each attempt went.
+ * Asks a lane what came after a snapshot, and notes how each attempt went.
  *
  * @throws the signal's reason when it aborts, and nothing else
  */
 export async function watchRead(
-  { primary, replica }: Pick<Databases, 'primary' | 'replica'>,
-  { key, isBogus }: Question,
-  { fallback, catchUp, retryMinMs, retryMaxMs }: ReadSettings,
+  databases: Pick<Databases, 'primary' | 'replica'>,
+  lane: Lane,
+  question: Question,
+  { retryMinMs, retryMaxMs }: LabSettings,
   signal: AbortSignal,
-): Promise<NewLabPoll> {
+): Promise<LabPoll> {
   const at = Date.now();
   const start = performance.now();
-  const elapsed = (): number => Math.round((performance.now() - start) * 1000) / 1000;
+  const elapsed = (): number => Math.round((performance.now() - start) * 100) / 100;
   const attempts: LabAttempt[] = [];
+  let catchUpEnd: CatchUpEnd | null = null;
 
-  const ask = async (
-    db: Kysely<SnapshotTables>,
-    source: LabAttempt['source'],
-    abort: AbortSignal | undefined,
-  ) => {
+  const ask = async (db: Kysely<SnapshotTables>, source: AttemptSource): Promise<void> => {
     const startMs = elapsed();
     const note = (answer: LabAttempt['answer']): void => {
       attempts.push({ source, startMs, endMs: elapsed(), answer });
     };
     try {
-      const page = await getSnapshotsSince(db, key, { signal: abort });
+      await getSnapshotsSince(db, question.key);
       note('found');
-      return page;
     } catch (error) {
       note(answerOf(error));
       throw error;
     }
   };
-
-  let outcome: LabOutcome = 'error';
-  let catchUpEnd: CatchUpEnd | null = null;
+  const asked: Promise<void>[] = [];
   try {
-    await (fallback
-      ? withReplicaFallback((db, attempt) => ask(db, attempt.source, attempt.signal), {
-          primary,
-          replica,
-          isMiss: thrown(SnapshotNotFoundError),
-          isUnavailable: replicaUnavailable,
-          retryMs: { min: retryMinMs, max: retryMaxMs },
-          catchUp: catchUp ? CATCH_UP : undefined,
-          signal,
-          onOutcome: (report) => {
-            if (report.outcome !== 'rejected') ({ outcome } = report);
-            catchUpEnd = report.recovery?.catchUp?.end ?? null;
-          },
-        })
-      : // A bypass, as in `createServiceWithoutFallback`: the replica's word is final.
-        withReplicaFallback((db) => ask(db, 'replica', signal), { primary: replica, signal }));
-    if (!fallback) outcome = 'replica';
-  } catch (error) {
+    const query = (db: Kysely<SnapshotTables>, attempt: { source: AttemptSource }) => {
+      // A lane that asks only one database has it as its primary.
+      const isBypassed = attempt.source === 'primary' && db === databases.replica;
+      const answer = ask(db, isBypassed ? 'replica' : attempt.source);
+      asked.push(answer);
+      return answer;
+    };
+    await withReplicaFallback(query, {
+      ...lane.options(databases, question, { retryMinMs, retryMaxMs }),
+      signal,
+      onOutcome({ recovery }) {
+        catchUpEnd = recovery?.catchUp?.end ?? null;
+      },
+    });
+  } catch {
+    // The last attempt tells of it. The pools' time limits end one that is under way.
+    await Promise.allSettled(asked);
     signal.throwIfAborted();
-    if (!fallback) outcome = answerOf(error) === 'miss' ? 'not_found' : 'error';
   }
-  const isLie = outcome === 'not_found' && !isBogus;
-  const durationMs = elapsed();
+  const { id, isBogus } = question;
+  const outcome = outcomeOf(attempts.at(-1));
   return {
+    id,
+    lane: lane.name,
     at,
-    durationMs,
+    durationMs: elapsed(),
     outcome,
-    isLie,
+    isLie: outcome === 'not_found' && !isBogus,
     isBogus,
-    fallback,
     catchUpEnd,
     retryMinMs,
     retryMaxMs,
@@ -100,4 +84,9 @@ export async function watchRead(
 function answerOf(error: unknown): LabAttempt['answer'] {
   if (error instanceof SnapshotNotFoundError) return 'miss';
   return replicaUnavailable(error) ? 'failure' : 'error';
+}
+
+function outcomeOf(last: LabAttempt | undefined): LabOutcome {
+  if (last?.answer === 'found') return last.source;
+  return last?.answer === 'miss' ? 'not_found' : 'error';
 }

@@ -92,6 +92,27 @@ describe("the connection of the lag lab's page", () => {
     expect(await page.locator('#notice').isHidden()).toBe(true);
   });
 
+  test('stands still, and lets the lab rest, while it is paused', async () => {
+    const { page, lab } = await open();
+    await page.getByText(/The replica had the row/).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).press('Enter');
+    await page.getByText('Paused. The lab rests, unless somebody else watches it.').waitFor();
+    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    expect(await findBarriers(page)).toEqual([]);
+    const age = page.locator('#story-which');
+    await page.locator('#previous').press('Enter');
+    const before = await age.textContent();
+    // A tab that was hidden comes back as it was.
+    await setHidden(page, true);
+    await setHidden(page, false);
+    await page.waitForTimeout(500);
+    expect(await age.textContent()).toBe(before);
+    expect(lab.visits).toBe(0);
+    await page.getByRole('button', { name: 'Resume' }).press('Enter');
+    await live(page);
+    expect(lab.visits).toBe(1);
+  });
+
   test('says when it is lost, lets nobody set anything, and comes back by itself', async () => {
     const { page, url, close } = await open();
     expect(await canBeSet(page)).toBe(true);

@@ -37,8 +37,8 @@ describe("the lag lab's page", () => {
   test('opens without a complaint, and asks nobody else for anything', async () => {
     const { page, url, complaints, requested } = await open();
     await expect
-      .poll(() => page.locator('#tiles .value').first().textContent(), PATIENCE)
-      .toMatch(/\d %/);
+      .poll(() => totalsOf(page, 'catch-up'), PATIENCE)
+      .toMatchObject({ Wrong: expect.stringMatching(/^0 of [1-9]/) });
     await page.getByText(/The replica had the row/).waitFor();
     expect(await page.title()).toContain('The lag lab');
     expect(requested.filter((each) => !each.startsWith(`${url}/`))).toEqual([]);
@@ -56,29 +56,36 @@ describe("the lag lab's page", () => {
     await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
     await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'paused' });
     const { news } = lab.visit();
-    await expect.poll(() => news().polls.map(kindOf), PATIENCE).toContain('primary');
+    const spills = () =>
+      news().polls.some((poll) => poll.lane === 'catch-up' && kindOf(poll) === 'primary');
+    await expect.poll(spills, PATIENCE).toBe(true);
     await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
     await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'not paused' });
   });
 
-  test('switches the fallback off, and shows the lies that follow', async () => {
+  test('shows who lies, who waits, and who hammers the primary', async () => {
     const { page, lab } = await open();
-    await pressOn(page, 'lagMs', 'End');
-    await page.getByRole('switch', { name: /^Fallback/ }).press('Space');
-    await expect.poll(() => lab.state().settings).toMatchObject({ fallback: false });
-    const lies = page.locator('#tiles div', { hasText: 'Lies' }).locator('.value');
-    await expect.poll(() => lies.textContent(), PATIENCE).toMatch(/^[1-9]/);
-    await page.locator('#skip-hits').check();
-    await page.getByText('The replica said “not found”, and nobody asked further.').waitFor();
-    await pressOn(page, 'lagMs', 'Home');
-    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '0' });
+    await lab.change({ lagMs: 100 });
+    const some = expect.stringMatching(/^[1-9][\d,]* of/);
+    const none = expect.stringMatching(/^0 of [1-9]/);
+    const times = expect.stringMatching(/^[\d.]+ ms, [\d.]+ ms$/);
+    const expected = {
+      replica: { Wrong: some, 'On the primary': '0.0 /s', 'Late p50, p99': '–' },
+      primary: { Wrong: none, 'Right from the replica': '0 %', 'Late p50, p99': '–' },
+      sticky: { Wrong: some, 'On the primary': expect.stringMatching(/^[1-9]/) },
+      blind: { Wrong: none, 'Late p50, p99': times },
+      'catch-up': { Wrong: none, 'On the primary': '0.0 /s', 'Late p50, p99': times },
+    };
+    for (const [lane, totals] of Object.entries(expected)) {
+      await expect.poll(() => totalsOf(page, lane), PATIENCE).toMatchObject(totals);
+    }
+    expect(await page.locator('#lanes .bad').count()).toBe(2);
+    await lab.change({ lagMs: 0 });
   });
 
   test('sets the retry window, one end pushing the other, and the traffic', async () => {
     const { page, lab } = await open();
     const { news } = lab.visit();
-    expect(await page.locator('#retryMinMs').isDisabled()).toBe(true); // has no say in catch-up
-    await pressOn(page, 'catchUp', 'Space');
     await pressOn(page, 'retryMinMs', 'End');
     await expect
       .poll(() => news().polls.at(-1), PATIENCE)
@@ -91,8 +98,8 @@ describe("the lag lab's page", () => {
     await pressOn(page, 'runners', 'Home');
     let quietSamples = 0;
     const countQuietSamples = () => {
-      const { polls, lag } = news();
-      return (quietSamples = polls.length === 0 ? quietSamples + lag.length : 0);
+      const { polls, samples } = news();
+      return (quietSamples = polls.length === 0 ? quietSamples + samples.length : 0);
     };
     await expect.poll(countQuietSamples, PATIENCE).toBeGreaterThan(3);
     await pressOn(page, 'pollsPerSecond', 'Home');
@@ -111,7 +118,8 @@ describe("the lag lab's page", () => {
     const before = lab.state().settings;
     const button = page.locator('#scene-bogus-ids');
     await button.press('Enter');
-    await page.getByText('so its “not found” is true: no read on the primary').first().waitFor();
+    await page.getByText('step 1 of 1').first().waitFor();
+    await page.getByText('With catch-up, no such id asks the primary.').first().waitFor();
     expect(lab.state().playing).toMatchObject({ name: 'bogus-ids' });
     expect(await page.locator('#scene-long-lag').isDisabled()).toBe(true);
     expect(await page.locator('#lagMs').isDisabled()).toBe(true);
@@ -124,7 +132,15 @@ describe("the lag lab's page", () => {
     await expect.poll(() => lab.state().playing, PATIENCE).toBe(null);
     expect(lab.state()).toMatchObject({ settings: before, played: { end: 'stopped' } });
     await expect.poll(() => page.locator('#lagMs').isEnabled(), PATIENCE).toBe(true);
-    expect(await page.getByRole('status').textContent()).toContain('been stopped');
+    expect(await page.getByRole('status').textContent()).toContain('Bogus ids was stopped.');
+    const tally = await page.locator('#caption-tally li').allInnerTexts();
+    expect(tally).toEqual([
+      expect.stringMatching(/^Replica only \d+ wrong, 0 on the primary, of \d+$/),
+      expect.stringMatching(/^Primary only 0 wrong, \d+ on the primary, of \d+$/),
+      expect.stringMatching(/^Sticky primary \d+ wrong, \d+ on the primary, of \d+$/),
+      expect.stringMatching(/^One blind retry 0 wrong, \d+ on the primary, of \d+$/),
+      expect.stringMatching(/^Catch-up 0 wrong, \d+ on the primary, of \d+$/),
+    ]);
     expect(complaints).toEqual([]);
   });
 
@@ -136,8 +152,9 @@ describe("the lag lab's page", () => {
       reached.push(await page.evaluate<string>('document.activeElement.id'));
     }
     expect([...new Set(reached)].filter((id) => id !== '').join(' ')).toBe(
-      'timeline scene-write-spike scene-long-lag scene-standby-restart scene-bogus-ids ' +
-        'lagMs paused fallback catchUp retryMaxMs runners pollsPerSecond save ' +
+      'hold timeline lane-replica lane-primary lane-sticky lane-blind lane-catch-up ' +
+        'scene-write-spike scene-long-lag scene-standby-restart scene-bogus-ids ' +
+        'lagMs paused retryMinMs retryMaxMs runners pollsPerSecond save ' +
         'skip-hits previous next latest',
     );
 
@@ -161,7 +178,6 @@ describe("the lag lab's page", () => {
   test('tells the story of the poll that is clicked, rung by rung', async () => {
     const { page, lab } = await open();
     await lab.change({
-      catchUp: false,
       lagMs: 30,
       retryMinMs: 100,
       retryMaxMs: 100,
@@ -170,10 +186,11 @@ describe("the lag lab's page", () => {
     const rungs = page.locator('#ladder li');
     await expect
       .poll(async () => {
-        // Where polls of 100 ms are, on a scale from 0.1 ms to 10 s.
-        const box = await page.locator('#timeline .u-over').boundingBox();
+        // Where polls of 100 ms are, on a scale of 4.4 powers of ten that ends with 10 to the power of 3.7.
+        const strip = page.locator('#lanes li', { hasText: 'One blind retry' }).locator('.u-over');
+        const box = await strip.boundingBox();
         if (box === null) return [];
-        await page.mouse.click(box.x + box.width - 8, box.y + box.height * 0.4);
+        await page.mouse.click(box.x + box.width - 8, box.y + box.height * (1.7 / 4.4));
         return rungs.allInnerTexts();
       }, PATIENCE)
       .toEqual([
@@ -220,19 +237,29 @@ describe("the lag lab's page", () => {
     await lab.change({ paused: false });
   });
 
-  test('switches catch-up off, so that reads wait blindly, and on again', async () => {
+  test('tells how the same question went in another lane', async () => {
     const { page, lab } = await open();
-    await lab.change({ lagMs: 20 });
-    const { news } = lab.visit();
-    const waits = () =>
-      news()
-        .polls.filter(({ outcome }) => outcome === 'replica_retry')
-        .map(({ catchUpEnd }) => catchUpEnd);
-    for (const how of [null, 'caught_up']) {
-      await page.getByRole('switch', { name: /^Catch-up/ }).press('Space');
-      await expect.poll(() => lab.state().settings.catchUp).toBe(how !== null);
-      await expect.poll(waits, PATIENCE).toContain(how);
+    await lab.change({ lagMs: 100 });
+    await page.getByText('The replica caught up and had the row').waitFor();
+    await page.locator('#previous').press('Enter');
+    const which = () => page.locator('#story-which').textContent();
+    const question = /#\d+/.exec((await which()) ?? '')?.[0] ?? '';
+    for (const [lane, moral] of [
+      ['replica', 'The replica said “not found”, and nobody asked further.'],
+      ['primary', 'The primary was asked at once.'],
+    ] as const) {
+      await page.locator(`#lane-${lane}`).press('Enter');
+      expect(await which()).toContain(`${question} in “${lane}”`);
+      expect(await page.locator('#story-line').textContent()).toContain(moral);
+      expect(await page.getByRole('status').textContent()).toContain(moral);
+      expect(await page.locator(`#lane-${lane}`).getAttribute('aria-pressed')).toBe('true');
     }
+    expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
+      expect.stringMatching(/^replica\s–\snot asked/),
+      expect.stringMatching(/^wait\s–\snot asked/),
+      expect.stringMatching(/^replica_retry\s–\snot asked/),
+      expect.stringMatching(/^primary\s[\d.]+ ms\sfound/),
+    ]);
     await lab.change({ lagMs: 0 });
   });
 
@@ -292,7 +319,7 @@ describe("the lag lab's page", () => {
     await page.locator('#save').press('Enter');
     await page.locator('#lists').waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-    expect(await page.evaluate(CUT_OFF_TILES)).toEqual([]);
+    expect(await page.evaluate(CUT_OFF_TOTALS)).toEqual([]);
     expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
     expect(await findBarriers(page)).toEqual([]);
     const isDark = await page.evaluate<boolean>(
@@ -313,7 +340,10 @@ describe("the lag lab's page", () => {
       page.evaluate<string>(
         `getComputedStyle(document.querySelector('${selector}')).backgroundColor`,
       );
-    expect(await backgroundOf('#fallback')).not.toBe(await backgroundOf('#paused'));
+    const off = await backgroundOf('#paused');
+    await page.locator('#paused').check();
+    expect(await backgroundOf('#paused')).not.toBe(off);
+    await page.locator('#paused').uncheck();
     await page.getByText(/and the primary was spared/).waitFor();
     expect(await backgroundOf('#ladder .bar')).not.toBe(await backgroundOf('body'));
   });
@@ -323,33 +353,34 @@ describe("the lag lab's page", () => {
     await page.evaluate(`
       const { drawImage } = CanvasRenderingContext2D.prototype;
       CanvasRenderingContext2D.prototype.drawImage = function (image, ...place) {
-        window.drawnWidth = image.width;
+        const isSymbol = image.width === image.height;
+        if (isSymbol) window.symbolWidth = image.width;
         drawImage.call(this, image, ...place);
       };`);
-    const drawnWidth = () => page.evaluate<number | undefined>('window.drawnWidth');
-    await expect.poll(drawnWidth, PATIENCE).toBeGreaterThan(0);
-    const before = (await drawnWidth()) ?? 0;
+    const symbolWidth = () => page.evaluate<number | undefined>('window.symbolWidth');
+    await expect.poll(symbolWidth, PATIENCE).toBeGreaterThan(0);
+    const before = (await symbolWidth()) ?? 0;
     const devtools = await page.context().newCDPSession(page);
     const metrics = { width: 1280, height: 720, deviceScaleFactor: 4, mobile: false };
     await devtools.send('Emulation.setDeviceMetricsOverride', metrics);
-    await expect.poll(drawnWidth, PATIENCE).toBeGreaterThan(2 * before);
+    await expect.poll(symbolWidth, PATIENCE).toBeGreaterThan(2 * before);
   });
 
   test('moves once a second for those who want less motion', async () => {
     const { page, lab } = await open({}, { reducedMotion: 'reduce' });
     await page.evaluate(`
-      window.drawn = 0;
+      window.drawn = new Map();
       window.begin = performance.now();
       const { clearRect } = CanvasRenderingContext2D.prototype;
       CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-        window.drawn += 1;
+        if (this.canvas.isConnected) window.drawn.set(this, (window.drawn.get(this) ?? 0) + 1);
         clearRect.apply(this, box);
       };`);
     const { news } = lab.visit();
     let samples = 0;
-    await expect.poll(() => (samples += news().lag.length), PATIENCE).toBeGreaterThan(12);
+    await expect.poll(() => (samples += news().samples.length), PATIENCE).toBeGreaterThan(12);
     const [drawn = 0, seconds = 0] = await page.evaluate<number[]>(
-      '[window.drawn, (performance.now() - window.begin) / 1000]',
+      '[Math.max(...window.drawn.values()), (performance.now() - window.begin) / 1000]',
     );
     expect(drawn).toBeGreaterThan(0);
     expect(drawn).toBeLessThan(seconds + 2);
@@ -383,23 +414,24 @@ describe("the lag lab's page", () => {
   });
 
   test.for(['fail', 'are told lies'] as const)(
-    'turns a tile red, and tells no latency, when all reads %s',
+    'turns red, and tells no latency, when all reads of the replica %s',
     async (how) => {
       const [standby] = database.cluster.replicas;
       const { lab, url } = await startLagLab(database.cluster);
-      await lab.change({ fallback: false, lagMs: how === 'fail' ? 0 : 5000 });
+      await lab.change({ lagMs: how === 'fail' ? 0 : 5000 });
       if (how === 'fail') await standby.stop();
       try {
         const { page } = await visit(url);
-        const tile = (name: string) => page.locator('#tiles div', { hasText: name });
-        const bad = tile('Lies, errors').locator('.value');
-        await expect.poll(() => bad.textContent(), PATIENCE).toMatch(/^[1-9]/);
-        expect(await bad.getAttribute('class')).toContain('bad');
-        expect(await tile('Replica served').locator('.value').textContent()).toBe('0 %');
-        expect(await tile('p50').allInnerTexts()).toEqual([
-          expect.stringMatching(/–\s+of 0 right/),
-        ]);
-        expect(await tile('p99').locator('.value').textContent()).toBe('–');
+        await expect
+          .poll(() => totalsOf(page, 'replica'), PATIENCE)
+          .toEqual({
+            Wrong: expect.stringMatching(/^([1-9]\d*) of \1$/),
+            'On the primary': '0.0 /s',
+            'Right from the replica': '0 %',
+            'Late p50, p99': '–',
+          });
+        const wrong = page.locator('#lanes li', { hasText: 'Replica only' }).locator('.bad');
+        expect(await wrong.textContent()).toMatch(/^[1-9]/);
       } finally {
         await standby.start();
         await lab.change({ lagMs: 0 });
@@ -407,7 +439,7 @@ describe("the lag lab's page", () => {
     },
   );
 
-  test('writes large counts so that they fit into their tiles', async () => {
+  test('writes large counts so that they fit', async () => {
     const { page } = await open();
     const written = await page.evaluate(`(async () => {
       const { formatCount } = await import('/lab/format.js');
@@ -416,32 +448,63 @@ describe("the lag lab's page", () => {
     expect(written).toEqual(['0', '1,234', '999,999', '1.44M', '123.46M']);
   });
 
-  test('keeps the last minute only, however long it is open', async () => {
+  test('keeps the last half minute only, however long it is open', async () => {
     const { page } = await open();
     const kept = await page.evaluate(`(async () => {
       const { Recent } = await import('/lab/recent.js');
       const recent = new Recent();
+      const poll = { lane: 'blind', outcome: 'primary', durationMs: 3, attempts: [{}, {}] };
       const sizes = [];
       for (let now = 0; now < 3_600_000; now += 1000) {
-        recent.add({ now, polls: Array(500).fill({ at: now }), lag: [{ at: now, lagMs: 0 }] });
-        sizes.push(Math.max(recent.polls.length, recent.lag.length));
+        recent.add({ now, polls: Array(9).fill({ ...poll, at: now }), samples: [{ at: now, lagMs: 0 }], marks: [] });
+        const { polls, stats } = recent.lane('blind');
+        sizes.push(Math.max(polls.length / 9, recent.samples.length, stats.since(now - 30_000).polls / 9));
       }
-      return [Math.max(...sizes), recent.polls.length, recent.lag.length, recent.lag[0].at];
+      return [Math.max(...sizes), recent.samples[0].at];
     })()`);
-    expect(kept).toEqual([24_000, 24_000, 61, 3_539_000]);
+    expect(kept).toEqual([31, 3_569_000]);
+  });
+
+  test('tells percentiles of late reads that were answered rightly, to within 5 %', async () => {
+    const { page } = await open();
+    const times = await page.evaluate<number[]>(`(async () => {
+      const { Stats, percentileOf } = await import('/lab/stats.js');
+      const stats = new Stats();
+      const late = [{ source: 'replica' }, { source: 'replica_retry' }];
+      for (let ms = 1; ms <= 1000; ms += 1) {
+        stats.add({ at: 0, outcome: 'replica_retry', durationMs: ms, attempts: late });
+        stats.add({ at: 0, outcome: 'replica', durationMs: 0.5, attempts: [{ source: 'replica' }] });
+        stats.add({ at: 0, outcome: 'not_found', isLie: true, durationMs: 0.5, attempts: [{ source: 'replica' }] });
+      }
+      const totals = stats.since(0);
+      return [1, 50, 99, 100].map((percent) => percentileOf(totals, percent));
+    })()`);
+    for (const [index, expected] of [10, 500, 990, 1000].entries()) {
+      expect(Math.abs(times[index]! / expected - 1)).toBeLessThan(0.06);
+    }
   });
 });
+
+/** What is under a lane, by its name. */
+async function totalsOf(page: Page, lane: string): Promise<Record<string, string>> {
+  const item = page.locator('#lanes > li', { has: page.locator(`#lane-${lane}`) });
+  const [terms, values] = await Promise.all([
+    item.locator('dt').allTextContents(),
+    item.locator('dd').allTextContents(),
+  ]);
+  return Object.fromEntries(terms.map((term, index) => [term, values[index] ?? '']));
+}
 
 function pressOn(page: Page, id: string, key: string): Promise<void> {
   return page.locator(`#${id}`).press(key);
 }
 
-/** Texts of tiles that do not fit into theirs, or with it into the page. */
-const CUT_OFF_TILES = `(() => {
-  const edge = document.querySelector('#tiles').getBoundingClientRect().right;
-  return [...document.querySelectorAll('#tiles > div')]
-    .filter((tile) => tile.getBoundingClientRect().right > edge || tile.scrollWidth > tile.clientWidth)
-    .map((tile) => tile.textContent);
+/** Totals that do not fit into their place, or with it into the page. */
+const CUT_OFF_TOTALS = `(() => {
+  const edge = document.querySelector('#lanes').getBoundingClientRect().right;
+  return [...document.querySelectorAll('.totals > div')]
+    .filter((total) => total.getBoundingClientRect().right > edge || total.scrollWidth > total.clientWidth)
+    .map((total) => total.textContent);
 })()`;
 
 /** Texts, with their contrast, that have less than the 4.5:1 of WCAG AA. What is disabled may be faint. */

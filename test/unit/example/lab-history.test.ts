@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { createHistory } from '../../../examples/snapshots-service/lab/history.ts';
 import { createLabRecord } from '../../../examples/snapshots-service/lab/lab-record.ts';
+import { addToTally, NO_POLLS } from '../../../examples/snapshots-service/lab/tally.ts';
 
 const POLL = {
+  id: 1,
+  lane: 'blind',
   at: 0,
   durationMs: 1,
   outcome: 'replica',
   isLie: false,
   isBogus: false,
-  fallback: true,
   catchUpEnd: null,
   retryMinMs: 50,
   retryMaxMs: 200,
@@ -33,33 +35,54 @@ describe("the lag lab's history", () => {
     expect(history.last).toBe(8);
   });
 
-  test('remembers 3,000 polls and 600 samples, and the totals of all', () => {
+  test('tells the last half minute, in parts that are soon drawn, and then what is new', () => {
     const record = createLabRecord();
-    for (let count = 1; count <= 10_000; count += 1) {
-      record.addPoll(POLL);
-      record.addLag({ at: count, lagMs: 0 });
-    }
+    const at = Date.now();
+    record.addPoll({ ...POLL, id: 0, at: at - 31_000 });
+    record.addSample({ at: at - 31_000, lagMs: 0, retryMinMs: 50, retryMaxMs: 200 });
+    for (let id = 1; id <= 600; id += 1) record.addPoll({ ...POLL, id, at });
+    record.addSample({ at, lagMs: 7, retryMinMs: 50, retryMaxMs: 200 });
+    record.addMark({ at, text: 'A step' });
+
     const read = record.reader();
-    const { polls, lag, totals } = read();
-    expect([polls.length, polls[0]?.id, polls.at(-1)?.id]).toEqual([3000, 7001, 10_000]);
-    expect([lag.length, lag[0]?.at]).toEqual([600, 9401]);
-    expect(totals).toMatchObject({ polls: 10_000, replica: 10_000, lies: 0, spills: 0 });
-    expect(read()).toMatchObject({ polls: [], lag: [] });
+    const parts = [read(), read(), read()];
+    expect(parts.map(({ polls, isPart }) => [polls.length, isPart])).toEqual([
+      [250, true],
+      [250, true],
+      [100, false],
+    ]);
+    expect(parts.flatMap(({ polls }) => polls.map(({ id }) => id))).toEqual(
+      Array.from({ length: 600 }, (_, index) => index + 1),
+    );
+    expect(parts[0]).toMatchObject({ samples: [{ lagMs: 7 }], marks: [{ text: 'A step' }] });
+    expect(parts[1]).toMatchObject({ samples: [], marks: [] });
+    record.addPoll({ ...POLL, id: 601, at });
+    expect(read()).toMatchObject({ polls: [{ id: 601 }], samples: [], isPart: false });
   });
 
-  test('counts lies and spills', () => {
+  test('remembers 30,000 polls at most', () => {
     const record = createLabRecord();
-    const attempt = { startMs: 0, endMs: 1, answer: 'miss' } as const;
-    record.addPoll({ ...POLL, outcome: 'not_found', isLie: true });
-    record.addPoll({
-      ...POLL,
-      outcome: 'not_found',
-      attempts: [
-        { ...attempt, source: 'replica' },
-        { ...attempt, source: 'primary' },
-      ],
+    const at = Date.now();
+    for (let id = 1; id <= 40_000; id += 1) record.addPoll({ ...POLL, id, at });
+    expect(record.reader()().polls[0]?.id).toBe(10_001);
+  });
+
+  test('counts, lane by lane, what was wrong and what asked the primary', () => {
+    const miss = { startMs: 0, endMs: 1, answer: 'miss' } as const;
+    const onPrimary = [
+      { ...miss, source: 'replica' },
+      { ...miss, source: 'primary' },
+    ] as const;
+    const polls = [
+      POLL,
+      { ...POLL, outcome: 'not_found', isBogus: true, attempts: onPrimary },
+      { ...POLL, lane: 'replica', outcome: 'not_found', isLie: true },
+      { ...POLL, lane: 'replica', outcome: 'error' },
+    ] as const;
+    expect(polls.reduce(addToTally, NO_POLLS)).toEqual({
+      ...NO_POLLS,
+      blind: { polls: 2, wrong: 0, onPrimary: 1 },
+      replica: { polls: 2, wrong: 2, onPrimary: 0 },
     });
-    const { totals } = record.reader()();
-    expect(totals).toMatchObject({ polls: 2, not_found: 2, lies: 1, spills: 1 });
   });
 });

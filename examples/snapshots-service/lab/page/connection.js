@@ -8,7 +8,13 @@ const STATES = {
     notice: 'The connection to the service is lost. Trying again every second…',
     announcement: 'Disconnected. Trying again.',
   },
-  paused: {
+  recorded: { name: 'Recording', notice: '', announcement: 'The recording goes on.' },
+  held: {
+    name: 'Paused',
+    notice: 'Paused. The lab rests, unless somebody else watches it.',
+    announcement: 'Paused. Resume is a button.',
+  },
+  idle: {
     name: 'Paused',
     notice: 'Paused, and the lab rests: nobody has touched this page for ten minutes.',
     announcement: 'Paused. Resume is a button.',
@@ -19,17 +25,20 @@ const STATES = {
  * Shows how the connection is. Without one, nothing can be played or set.
  *
  * @param {(text: string) => void} announce
+ * @param {() => void} onHold - hears that the page is to stand still
  * @param {() => void} onResume
  * @returns {(state: keyof typeof STATES) => void}
  */
-export function showConnection(announce, onResume) {
+export function showConnection(announce, onHold, onResume) {
   const pill = byId('connection', HTMLElement);
   const notice = byId('notice', HTMLElement);
   const resume = byId('resume', HTMLButtonElement);
+  const hold = byId('hold', HTMLButtonElement);
   const desk = byId('desk', HTMLElement);
   /** @type {HTMLElement | null} */
   let focused = null;
   resume.addEventListener('click', onResume);
+  hold.addEventListener('click', onHold);
 
   return (state) => {
     const was = pill.dataset['state'];
@@ -38,12 +47,14 @@ export function showConnection(announce, onResume) {
     pill.dataset['state'] = state;
     setText(byId('connection-text', HTMLElement), name);
     setText(byId('notice-text', HTMLElement), text);
-    notice.hidden = state === 'live';
-    resume.hidden = state !== 'paused';
+    const isOn = state === 'live' || state === 'recorded';
+    notice.hidden = isOn;
+    resume.hidden = isOn || state === 'lost';
+    hold.hidden = !isOn;
     // What is inert loses the focus, which is to be where it was.
-    if (state !== 'live') focused = desk.querySelector(':focus');
-    desk.inert = state !== 'live';
-    if (state === 'live') focused?.focus();
+    if (!isOn) focused = desk.querySelector(':focus');
+    desk.inert = !isOn;
+    if (isOn) focused?.focus();
     if (was !== 'connecting') announce(announcement);
   };
 }

@@ -2,7 +2,6 @@
 /** @import { LabSettings } from '../settings.ts' */
 import { byId, setText, showText } from './dom.js';
 import { formatSetting } from './format.js';
-import { send } from './server.js';
 
 const WAITS = [0, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000];
 
@@ -12,21 +11,19 @@ const STOPS = {
   retryMinMs: WAITS,
   retryMaxMs: WAITS,
   runners: Array.from({ length: 21 }, (_, count) => count),
-  pollsPerSecond: [0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20],
+  pollsPerSecond: [0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10],
 };
 
 /** @type {(keyof typeof STOPS)[]} */
 const SLIDERS = ['lagMs', 'retryMinMs', 'retryMaxMs', 'runners', 'pollsPerSecond'];
-/** @type {('paused' | 'fallback' | 'catchUp')[]} */
-const SWITCHES = ['paused', 'fallback', 'catchUp'];
 
 /**
  * The controls. What somebody sets is sent at once, one change after the other.
  *
- * @param {(state: LabState) => void} onState - hears of the state after each change
- * @returns {(state: LabState) => void} shows a state
+ * @param {(patch: Partial<LabSettings>) => Promise<void>} change
+ * @returns what shows a state, and what sets something else
  */
-export function showControls(onState) {
+export function showControls(change) {
   const error = byId('controls-error', HTMLElement);
   /** @type {Partial<LabSettings>} */
   let waiting = {};
@@ -38,7 +35,7 @@ export function showControls(onState) {
       underWay = waiting;
       waiting = {};
       try {
-        onState(await send('PATCH', '/lab/settings', underWay));
+        await change(underWay);
       } catch (problem) {
         showText(error, problem instanceof Error ? problem.message : String(problem));
       }
@@ -47,11 +44,11 @@ export function showControls(onState) {
     if (latest !== undefined) show(latest);
   };
   /** @param {Partial<LabSettings>} patch */
-  const set = (patch) => {
+  const set = async (patch) => {
     const isSending = Object.keys({ ...waiting, ...underWay }).length > 0;
     waiting = { ...waiting, ...patch };
     if (latest !== undefined) show(latest);
-    if (!isSending) void sendAll();
+    if (!isSending) await sendAll();
   };
 
   for (const name of SLIDERS) {
@@ -63,16 +60,14 @@ export function showControls(onState) {
       const { retryMinMs = 0, retryMaxMs = 0 } = { ...latest?.settings, ...underWay, ...waiting };
       // One end of the window pushes the other.
       if (name === 'retryMinMs')
-        set({ retryMinMs: value, retryMaxMs: Math.max(value, retryMaxMs) });
+        void set({ retryMinMs: value, retryMaxMs: Math.max(value, retryMaxMs) });
       else if (name === 'retryMaxMs')
-        set({ retryMaxMs: value, retryMinMs: Math.min(value, retryMinMs) });
-      else set({ [name]: value });
+        void set({ retryMaxMs: value, retryMinMs: Math.min(value, retryMinMs) });
+      else void set({ [name]: value });
     });
   }
-  for (const name of SWITCHES) {
-    const input = byId(name, HTMLInputElement);
-    input.addEventListener('change', () => set({ [name]: input.checked }));
-  }
+  const paused = byId('paused', HTMLInputElement);
+  paused.addEventListener('change', () => void set({ paused: paused.checked }));
 
   /** @type {LabState | undefined} */
   let latest;
@@ -87,8 +82,7 @@ export function showControls(onState) {
       slider.ariaValueText = text;
       setText(byId(`${name}-value`, HTMLElement), text);
     }
-    for (const name of SWITCHES) byId(name, HTMLInputElement).checked = settings[name];
-    byId('retryMinMs', HTMLInputElement).disabled = settings.catchUp; // only random waits have a shortest
+    paused.checked = settings.paused;
     const isPausing = settings.paused && !state.settings.paused;
     setText(
       byId('paused-note', HTMLElement),
@@ -100,10 +94,14 @@ export function showControls(onState) {
     showText(byId('standby-reason', HTMLElement), standby);
     showText(byId('traffic-reason', HTMLElement), traffic === standby ? null : traffic);
   };
-  return (state) => {
-    // The server answers, whatever it did before.
-    showText(error, null);
-    show(state);
+  return {
+    /** @param {LabState} state */
+    show(state) {
+      // The server answers, whatever it did before.
+      showText(error, null);
+      show(state);
+    },
+    set,
   };
 }
 

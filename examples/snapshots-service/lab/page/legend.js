@@ -11,4 +11,6 @@ export function showLegend() {
   for (const kind of KIND_NAMES) add(makeSymbol(kind), kind, KINDS[kind].says);
   const line = make('span', { className: 'symbol line', ariaHidden: 'true' });
   add(line, 'lag', 'of the standby, measured');
+  const bars = make('span', { className: 'symbol bars', ariaHidden: 'true' });
+  add(bars, 'late reads', 'at the right: how long they took, and the lag');
 }

@@ -9,6 +9,7 @@ import { kindOf } from './kinds.js';
 export function moralOf(poll) {
   const { attempts, catchUpEnd } = poll;
   const kind = kindOf(poll);
+  const isOnPrimary = attempts.some(({ source }) => source === 'primary');
   switch (kind) {
     case 'replica':
       return 'The replica had the row, and the primary was spared.';
@@ -19,9 +20,10 @@ export function moralOf(poll) {
     case 'primary':
       return whySpilled(poll);
     case 'not_found':
-      return attempts.some(({ source }) => source === 'primary')
-        ? 'The id is bogus, and only the primary could say so.'
-        : 'The id is bogus: the replica had all that the primary had, and could say so.';
+      if (isOnPrimary) return 'The id is bogus, and the primary said so.';
+      return catchUpEnd === 'caught_up'
+        ? 'The id is bogus: the replica had all that the primary had, and could say so.'
+        : 'The id is bogus: the replica was right this time, but could not know.';
     case 'lie':
       return 'The row is on the primary. The replica said “not found”, and nobody asked further.';
     case 'error':
@@ -36,6 +38,7 @@ function whySpilled({ attempts, catchUpEnd, retryMaxMs }) {
   if (attempts.some(({ answer }) => answer === 'failure')) {
     return 'The replica could not answer, so the primary did.';
   }
+  if (attempts.length === 1) return 'The primary was asked at once.';
   if (retryMaxMs === 0) {
     return 'The replica did not have the row yet, and without a wait the primary answered.';
   }

@@ -3,6 +3,7 @@ import { KINDS } from './kinds.js';
 
 /**
  * @typedef {ReturnType<typeof readTheme>} Theme
+ * @typedef {ReturnType<typeof drawSprites>} Sprites
  * @typedef {{ text: string, x: number, y: number, colour: string, align?: CanvasTextAlign }} Label
  */
 

@@ -2,16 +2,17 @@
 const IDLE_MS = 10 * 60_000;
 
 /**
- * Whether somebody looks at the page. `idle` when nobody has touched it for ten minutes.
+ * Whether somebody looks at the page. `idle` when nobody has touched it for ten minutes, and `held` when somebody wants
+ * it to stand still.
  *
- * @typedef {'here' | 'hidden' | 'idle'} Presence
+ * @typedef {'here' | 'hidden' | 'idle' | 'held'} Presence
  */
 
 /**
  * Tells whether somebody looks: at once, and whenever it changes.
  *
  * @param {(presence: Presence) => void} onChange
- * @returns {() => void} takes it that somebody does, if the page is to be seen
+ * @returns what takes it that somebody does, if the page is to be seen, and what holds it
  */
 export function watchPresence(onChange) {
   /** @type {Presence | undefined} */
@@ -27,10 +28,10 @@ export function watchPresence(onChange) {
     onChange(next);
   };
   const look = () => set(document.hidden ? 'hidden' : 'here');
-  document.addEventListener('visibilitychange', look);
+  document.addEventListener('visibilitychange', () => presence !== 'held' && look());
   for (const touch of ['pointerdown', 'keydown', 'wheel']) {
     document.addEventListener(touch, () => presence === 'here' && look(), { passive: true });
   }
   look();
-  return look;
+  return { look, hold: () => set('held') };
 }

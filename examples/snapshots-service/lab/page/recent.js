@@ -1,21 +1,18 @@
-/** @import { LabNews } from '../lab-record.ts' */
-/** @import { LabPoll } from '../lab-poll.ts' */
-/** @import { LagSample } from '../lag-meter.ts' */
-/** @import { LabTotals } from '../totals.ts' */
+/** @import { LabMark, LabNews, LabSample } from '../lab-record.ts' */
+/** @import { LabPoll, LaneName } from '../lab-poll.ts' */
+import { Stats } from './stats.js';
 
-/** How far back the page remembers. */
-const WINDOW_MS = 60_000;
-/** So many at most, however fast they come: a minute of as many polls as the lab can be set to. */
-const MOST_POLLS = 24_000;
+/** How far back the page goes, in all that it shows. */
+export const SHOWN_MS = 30_000;
 
-/** What happened in the last minute, by the server's clock. Nothing older is kept. */
+/** What happened in the last half minute, by the server's clock. Nothing older is kept. */
 export class Recent {
-  /** @type {LabPoll[]} */
-  polls = [];
-  /** @type {LagSample[]} */
-  lag = [];
-  /** @type {LabTotals | undefined} */
-  totals;
+  /** @type {LabSample[]} */
+  samples = [];
+  /** @type {LabMark[]} */
+  marks = [];
+  /** @type {Map<LaneName, { polls: LabPoll[], stats: Stats }>} */
+  #lanes = new Map();
   #clockOffset = 0;
   /** @type {number | undefined} */
   #stoppedAt;
@@ -25,31 +22,44 @@ export class Recent {
     return this.#stoppedAt ?? performance.now() + this.#clockOffset;
   }
 
+  /** @param {LaneName} name */
+  lane(name) {
+    const lane = this.#lanes.get(name) ?? { polls: [], stats: new Stats() };
+    this.#lanes.set(name, lane);
+    return lane;
+  }
+
   /** Forgets all, because the server tells all that it remembers. */
   clear() {
-    this.polls = [];
-    this.lag = [];
+    this.samples = [];
+    this.marks = [];
+    this.#lanes.clear();
   }
 
   /** @param {LabNews} news */
-  add({ now, polls, lag, totals }) {
+  add({ now, polls, samples, marks }) {
     this.#stoppedAt = undefined;
     this.#clockOffset = now - performance.now();
-    this.totals = totals;
-    this.polls.push(...polls);
-    this.lag.push(...lag);
-    const oldest = now - WINDOW_MS;
-    dropFront(this.polls, ({ at }) => at < oldest, this.polls.length - MOST_POLLS);
-    dropFront(this.lag, ({ at }) => at < oldest, 0);
+    for (const poll of polls) {
+      const lane = this.lane(poll.lane);
+      lane.polls.push(poll);
+      lane.stats.add(poll);
+    }
+    this.samples.push(...samples);
+    this.marks.push(...marks);
+    const oldest = now - SHOWN_MS;
+    dropOld(this.samples, oldest);
+    dropOld(this.marks, oldest);
+    for (const lane of this.#lanes.values()) dropOld(lane.polls, oldest);
   }
 
   /** When a server did not answer: from, and to. */
   gaps() {
     /** @type {[from: number, to: number][]} */
     const found = [];
-    for (const [index, { at, lagMs }] of this.lag.entries()) {
+    for (const [index, { at, lagMs }] of this.samples.entries()) {
       if (lagMs !== null) continue;
-      const to = this.lag[index + 1]?.at ?? this.now;
+      const to = this.samples[index + 1]?.at ?? this.now;
       const last = found.at(-1);
       if (last !== undefined && last[1] === at) last[1] = to;
       else found.push([at, to]);
@@ -64,13 +74,10 @@ export class Recent {
 }
 
 /**
- * @template T
- * @param {T[]} items
- * @param {(item: T) => boolean} isOld
- * @param {number} atLeast
+ * @param {{ at: number }[]} items
+ * @param {number} oldest
  */
-function dropFront(items, isOld, atLeast) {
-  const firstToKeep = items.findIndex((item) => !isOld(item));
-  const old = firstToKeep === -1 ? items.length : firstToKeep;
-  items.splice(0, Math.max(old, atLeast));
+function dropOld(items, oldest) {
+  const firstToKeep = items.findIndex(({ at }) => at >= oldest);
+  items.splice(0, firstToKeep === -1 ? items.length : firstToKeep);
 }

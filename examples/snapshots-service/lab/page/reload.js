@@ -27,8 +27,8 @@ export function showReload() {
 }
 
 async function saveAndList() {
-  const { answer: draft } = await request('POST', '/lab/draft');
-  const list = `/runs/${draft.runId}/snapshots`;
+  const { answer: draft } = await request('POST', 'lab/draft');
+  const list = `runs/${draft.runId}/snapshots`;
   const description = `Saved at ${new Date().toISOString().slice(0, 23).replace('T', ' ')}`;
   const saved = await request('PATCH', `${list}/${draft.snapshotId}`, { body: { description } });
   const position = saved.headers.get(POSITION) ?? '';

@@ -13,13 +13,13 @@
  * @returns {Rung[]}
  */
 export function rungsOf(poll) {
-  const { attempts, fallback, catchUpEnd } = poll;
+  const { attempts, catchUpEnd } = poll;
   /** @param {LabAttempt['source']} source */
   const find = (source) => attempts.find((attempt) => attempt.source === source);
-  const [first] = attempts;
+  const first = find('replica');
   const retry = find('replica_retry');
   const primary = find('primary');
-  const unclimbed = fallback ? 'not needed' : 'not asked: the fallback is off';
+  const unclimbed = hasLadder(poll) ? 'not needed' : 'not asked';
   const skipped = whySkipped(poll) ?? unclimbed;
   const waitEnd = catchUpEnd === null ? retry : (retry ?? primary);
   /** @type {Rung} */
@@ -46,11 +46,21 @@ export function rungsOf(poll) {
  *
  * @param {LabPoll} poll
  */
-function whySkipped({ attempts: [first], fallback, catchUpEnd, retryMaxMs }) {
-  if (!fallback) return undefined;
+function whySkipped(poll) {
+  if (!hasLadder(poll)) return undefined;
+  const {
+    attempts: [first],
+    catchUpEnd,
+    retryMaxMs,
+  } = poll;
   if (first?.answer === 'failure') return 'skipped: the replica is down';
   if (catchUpEnd !== null) return 'skipped: it has not caught up';
   return first?.answer === 'miss' && retryMaxMs === 0 ? 'skipped: the wait is set to 0' : undefined;
+}
+
+/** @param {LabPoll} poll */
+function hasLadder({ lane }) {
+  return lane === 'blind' || lane === 'catch-up';
 }
 
 /** @param {LabPoll} poll */

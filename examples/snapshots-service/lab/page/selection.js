@@ -1,4 +1,4 @@
-/** @import { LabPoll } from '../lab-poll.ts' */
+/** @import { LabPoll, LaneName } from '../lab-poll.ts' */
 /** @import { Recent } from './recent.js' */
 import { byId } from './dom.js';
 
@@ -6,23 +6,28 @@ import { byId } from './dom.js';
 const HOLD_MS = 2_000;
 
 /**
- * Which poll's story is told: one that was chosen or, every two seconds, the latest, if there is one then the latest
- * that has climbed the ladder.
+ * Which poll's story is told: one that was chosen or, every two seconds, the latest of a lane, if there is one then the
+ * latest that has climbed the ladder.
  *
  * @param {Recent} recent
- * @param {() => void} onChange - hears that somebody chose another one
+ * @param {(poll: LabPoll | undefined) => void} onChange - hears that somebody chose another one
  */
 export function createSelection(recent, onChange) {
-  const timeline = byId('timeline', HTMLElement);
   const latest = byId('latest', HTMLButtonElement);
   const skipHits = byId('skip-hits', HTMLInputElement);
+  /** @type {LaneName} */
+  let lane = 'catch-up';
   /** @type {LabPoll | undefined} */
   let poll;
   let isFollowing = true;
   let followedAt = -Infinity;
 
+  /** The polls that may be told of, in the order of their questions. */
   const candidates = () =>
-    skipHits.checked ? recent.polls.filter(({ outcome }) => outcome !== 'replica') : recent.polls;
+    recent
+      .lane(lane)
+      .polls.filter(({ outcome }) => !skipHits.checked || outcome !== 'replica')
+      .toSorted((one, other) => one.id - other.id);
   /** @param {boolean} on */
   const setFollowing = (on) => {
     isFollowing = on;
@@ -32,8 +37,9 @@ export function createSelection(recent, onChange) {
   /** @param {LabPoll | undefined} chosen */
   const select = (chosen) => {
     poll = chosen;
+    if (chosen !== undefined) ({ lane } = chosen);
     setFollowing(false);
-    onChange();
+    onChange(poll);
   };
   const previous = () => {
     const id = poll?.id ?? Infinity;
@@ -45,7 +51,7 @@ export function createSelection(recent, onChange) {
   };
   const follow = () => {
     setFollowing(true);
-    onChange();
+    onChange(undefined);
   };
 
   byId('previous', HTMLButtonElement).addEventListener('click', previous);
@@ -53,9 +59,9 @@ export function createSelection(recent, onChange) {
   latest.addEventListener('click', follow);
   skipHits.addEventListener('change', () => {
     followedAt = -Infinity;
-    onChange();
+    onChange(undefined);
   });
-  timeline.addEventListener('keydown', (event) => {
+  byId('timeline', HTMLElement).addEventListener('keydown', (event) => {
     const action = { ArrowLeft: previous, ArrowRight: next, Escape: follow, End: follow }[
       event.key
     ];
@@ -67,13 +73,28 @@ export function createSelection(recent, onChange) {
 
   return {
     select,
+    get lane() {
+      return lane;
+    },
+    /**
+     * Goes to another lane: to the same question there, if one was chosen.
+     *
+     * @param {LaneName} chosen
+     */
+    setLane(chosen) {
+      lane = chosen;
+      const same = recent.lane(chosen).polls.find(({ id, at }) => isSame(poll, id, at));
+      if (!isFollowing && same !== undefined) return select(same);
+      poll = undefined;
+      follow();
+    },
     /** The poll whose story is told now. */
     current() {
       if (!isFollowing || performance.now() - followedAt <= HOLD_MS) return poll;
       const told = poll?.id ?? 0;
+      const all = candidates();
       const newest =
-        candidates().findLast(({ id, outcome }) => id > told && outcome !== 'replica') ??
-        candidates().at(-1);
+        all.findLast(({ id, outcome }) => id > told && outcome !== 'replica') ?? all.at(-1);
       if (newest !== undefined) {
         poll = newest;
         followedAt = performance.now();
@@ -82,10 +103,21 @@ export function createSelection(recent, onChange) {
     },
     /** Forgets the poll, unless the server still tells of it: another server numbers others. */
     checkAgain() {
-      const found = recent.polls.find(({ id, at }) => id === poll?.id && at === poll.at);
+      const found = recent.lane(lane).polls.find(({ id, at }) => isSame(poll, id, at));
       if (found !== undefined) return;
       poll = undefined;
       setFollowing(true);
     },
   };
+}
+
+/**
+ * Whether a poll asks the same question, in whichever lane: the lanes begin within milliseconds, and servers do not.
+ *
+ * @param {LabPoll | undefined} poll
+ * @param {number} id
+ * @param {number} at
+ */
+function isSame(poll, id, at) {
+  return poll?.id === id && Math.abs(poll.at - at) < 1_000;
 }

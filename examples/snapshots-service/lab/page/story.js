@@ -31,7 +31,7 @@ export function showStory() {
     }
   };
 
-  /** @type {number | undefined} */
+  /** @type {string | undefined} */
   let shownId;
   /** @param {LabPoll | undefined} poll @param {number} now */
   return (poll, now) => {
@@ -41,12 +41,12 @@ export function showStory() {
     }
     const kind = kindOf(poll);
     const ago = Math.max(0, (now - poll.at) / 1000).toFixed(1);
-    setText(which, `#${poll.id}, ${ago} s ago`);
-    if (shownId !== poll.id) {
+    setText(which, `#${poll.id} in “${poll.lane}”, ${ago} s ago`);
+    if (shownId !== `${poll.id} ${poll.lane}`) {
       const moral = ` in ${formatMs(poll.durationMs)}. ${moralOf(poll)}`;
       line.replaceChildren(makeSymbol(kind), make('strong', {}, kind), moral);
     }
-    shownId = poll.id;
+    shownId = `${poll.id} ${poll.lane}`;
     for (const [index, rung] of rungsOf(poll).entries()) {
       const shown = rungs[index];
       if (shown === undefined) continue;

@@ -29,7 +29,7 @@ export function createStream({ onState, onNews, onLost }) {
   };
   const open = () => {
     close();
-    const source = new EventSource('/lab/events');
+    const source = new EventSource('lab/events');
     current = source;
     const again = () => {
       close();

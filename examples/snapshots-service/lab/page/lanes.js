@@ -1,0 +1,108 @@
+/** @import { LaneName, LabPoll } from '../lab-poll.ts' */
+/** @import { LaneOnShow } from '../lanes.ts' */
+/** @import { Recent } from './recent.js' */
+import { byId, make, setText } from './dom.js';
+import { formatCount, formatMs, formatShare } from './format.js';
+import { drawSprites, readTheme } from './paint.js';
+import { SHOWN_MS } from './recent.js';
+import { percentileOf } from './stats.js';
+import { showStrip } from './strip.js';
+
+/**
+ * The lanes: in each the same polls, as one way to read answers them, and what that comes to.
+ *
+ * @param {Recent} recent
+ * @param {object} parts
+ * @param {() => LabPoll | undefined} parts.selected
+ * @param {(poll: LabPoll) => void} parts.onSelect
+ * @param {(lane: LaneName) => void} parts.onChoose - hears which lane somebody wants the stories of
+ */
+export function showLanes(recent, { selected, onSelect, onChoose }) {
+  const list = byId('lanes', HTMLElement);
+  let theme = readTheme();
+  let sprites = drawSprites(theme);
+  const look = () => ({ theme, sprites });
+  /** @type {Map<LaneName, ReturnType<typeof addLane>>} */
+  const lanes = new Map();
+
+  /** @param {LaneOnShow} lane @param {boolean} isFirst @param {boolean} isLast */
+  const addLane = ({ name, title, says }, isFirst, isLast) => {
+    const choose = make('button', { type: 'button', id: `lane-${name}` }, title);
+    choose.addEventListener('click', () => onChoose(name));
+    const strip = make('div', { className: `strip ${isLast ? 'last' : ''}` });
+    const totals = make('dl', { className: 'totals' });
+    /** @param {string} term */
+    const total = (term) => {
+      const value = make('dd');
+      totals.append(make('div', {}, make('dt', {}, term), value));
+      return value;
+    };
+    const values = {
+      wrong: total('Wrong'),
+      onPrimary: total('On the primary'),
+      fromReplica: total('Right from the replica'),
+      late: total('Late p50, p99'),
+    };
+    const head = make('div', { className: 'lane-head' }, choose, make('span', {}, says));
+    list.append(make('li', {}, head, strip, totals));
+    const parts = { lane: name, isFirst, isLast, look, selected, onSelect };
+    return { choose, values, strip: showStrip(strip, recent, parts) };
+  };
+
+  const lookAgain = () => {
+    theme = readTheme();
+    sprites = drawSprites(theme);
+    repaint();
+  };
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', lookAgain);
+  const repaint = () => {
+    for (const { strip } of lanes.values()) strip.repaint();
+  };
+
+  return {
+    /** @param {readonly LaneOnShow[]} shown */
+    show(shown) {
+      if (lanes.size > 0) return;
+      for (const [index, lane] of shown.entries()) {
+        lanes.set(lane.name, addLane(lane, index === 0, index === shown.length - 1));
+      }
+    },
+    /** @param {LaneName} chosen */
+    choose(chosen) {
+      for (const [name, { choose }] of lanes) choose.ariaPressed = String(name === chosen);
+    },
+    /** @param {readonly LabPoll[]} polls */
+    add(polls) {
+      for (const poll of polls) lanes.get(poll.lane)?.strip.add(poll);
+    },
+    repaint,
+    tellTotals() {
+      const seconds = secondsKnown(recent);
+      for (const [name, { values }] of lanes) {
+        const totals = recent.lane(name).stats.since(recent.now - SHOWN_MS);
+        const { polls, wrong, onPrimary, rightFromReplica } = totals;
+        setText(values.wrong, `${formatCount(wrong)} of ${formatCount(polls)}`);
+        values.wrong.classList.toggle('bad', wrong > 0);
+        setText(values.onPrimary, polls === 0 ? '–' : `${(onPrimary / seconds).toFixed(1)} /s`);
+        values.onPrimary.classList.toggle('much', onPrimary > polls / 4);
+        setText(values.fromReplica, formatShare(rightFromReplica / polls));
+        const times = [50, 99].map((percent) => percentileOf(totals, percent));
+        setText(values.late, times.some(Number.isNaN) ? '–' : times.map(formatMs).join(', '));
+      }
+    },
+    draw() {
+      // Zoom, or another screen: uPlot minds that by itself.
+      if (theme.pixelRatio !== devicePixelRatio) lookAgain();
+      for (const { strip } of lanes.values()) strip.draw();
+    },
+  };
+}
+
+/**
+ * For how long of the half minute it is known what happened: the page may have been opened since.
+ *
+ * @param {Recent} recent
+ */
+function secondsKnown({ samples: [first], now }) {
+  return Math.max(1, Math.min(SHOWN_MS, now - (first?.at ?? now)) / 1000);
+}

@@ -1,0 +1,87 @@
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { serve } from '@hono/node-server';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { Hono } from 'hono';
+import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { recordScenes } from '../../../examples/snapshots-service/lab/record-scenes.ts';
+import { SCENES } from '../../../examples/snapshots-service/lab/scenes.ts';
+import { findBarriers } from '../../support/accessibility.ts';
+import { visit } from '../../support/browser.ts';
+import { startLagLab } from '../../support/lag-lab.ts';
+import { startReplicatedDatabase } from '../../support/replicated-database.ts';
+
+const PATIENCE = { timeout: 15_000 };
+
+describe("recordings of the lag lab's scenes", () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lag-lab-'));
+    const database = await startReplicatedDatabase<SnapshotTables>(createSnapshotTables);
+    const { lab, close } = await startLagLab(database.cluster, { pace: 0.35 });
+    await recordScenes(lab, folder, () => {}, new AbortController().signal);
+    await close();
+    await database.end();
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Serves nothing but files. The servers of the recordings are gone. */
+  const open = async (hash = '') => {
+    const app = new Hono().use(serveStatic({ root: folder }));
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 });
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('It has no port.');
+    const visited = await visit(`http://127.0.0.1:${address.port}/${hash}`);
+    await visited.page.getByText('Recording', { exact: true }).waitFor();
+    return visited;
+  };
+
+  test('are one file for each scene, and the page', async () => {
+    const names = SCENES.map(({ name }) => `${name}.json`).toSorted();
+    const recordings = join(folder, 'lab/recordings');
+    expect((await readdir(recordings)).toSorted()).toEqual(names);
+    for (const name of names) {
+      expect((await stat(join(recordings, name))).size).toBeLessThan(5_000_000);
+      expect(await readFile(join(recordings, name), 'utf8')).not.toMatch(/postgres:|password/);
+    }
+  });
+
+  test('play as they were, on the same page, from plain files', async () => {
+    const { page, complaints, requested } = await open();
+    await page.getByText('Write spike: step 1 of 4').first().waitFor();
+    await page.getByText('Write spike: step 3 of 4').first().waitFor();
+    await page.getByText('The replica caught up and had the row').first().waitFor(PATIENCE);
+    expect(await page.locator('#runners').isDisabled()).toBe(true);
+    await page.getByText('This is a recording. Run the lab yourself to set the lag.').waitFor();
+    expect(await page.locator('#reload').isHidden()).toBe(true);
+    expect(await findBarriers(page)).toEqual([]);
+    await page.getByText('Write spike has ended').first().waitFor(PATIENCE);
+    const [worst, , , , best] = await page.locator('#caption-tally li').allInnerTexts();
+    expect(worst).toMatch(/^Replica only [1-9]\d* wrong, 0 on the primary/);
+    expect(best).toMatch(/^Catch-up 0 wrong/);
+    expect(requested.filter((url) => !/\/$|\/lab\/[a-z-]+\.(js|css|svg)$/.test(url))).toEqual([
+      expect.stringMatching(/\/lab\/recordings\/write-spike\.json$/),
+    ]);
+    expect(complaints).toEqual([]);
+  });
+
+  test('can be chosen, by the link or on the page, paused, and brought to their end', async () => {
+    const { page } = await open('#scene=bogus-ids');
+    await page.getByText('Bogus ids: step 1 of 1').first().waitFor(PATIENCE);
+    await page.getByRole('button', { name: 'Pause' }).press('Enter');
+    await page.getByText('Paused', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Resume' }).press('Enter');
+    await page.getByText('Recording', { exact: true }).waitFor();
+    await page.locator('#stop').press('Enter');
+    await page.getByText('Bogus ids has ended').first().waitFor();
+
+    await page.locator('#scene-long-lag').press('Enter');
+    await page.getByText('Lag longer than the window: step 1 of 3').first().waitFor(PATIENCE);
+    expect(await page.evaluate('location.hash')).toBe('#scene=long-lag');
+  });
+});
