@@ -34,10 +34,13 @@ export function createService(
     logger: {
       warn: log.warn,
       error(message: string, report: ReadReport) {
-        if (report.error instanceof ClientGoneError) {
+        const { error } = report;
+        if (error instanceof ClientGoneError) {
           log.info('A client hung up before its read ended.', report);
-        } else if (report.error instanceof SnapshotNotFoundError) {
-          log.info('A client asked about a snapshot that does not exist.', report);
+        } else if (error instanceof SnapshotNotFoundError) {
+          // It is the true answer, so nobody has to look for where it came from.
+          const what = 'A client asked about a snapshot that does not exist.';
+          log.info(what, { ...report, error: error.message });
         } else log.error(message, report);
       },
     },

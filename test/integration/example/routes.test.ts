@@ -93,7 +93,7 @@ describe("the example's service", () => {
     ['an unknown snapshot', ({ runId }) => ({ runId, snapshotId: NOBODY })],
     ['a snapshot of another run', ({ runId }, { snapshotId }) => ({ runId, snapshotId })],
     ['an unknown run', ({ snapshotId }) => ({ runId: NOBODY, snapshotId })],
-  ])('answers 404 for %s, and logs it once, which is no error', async ([, choose]) => {
+  ])('answers 404 for %s, and logs it once, as no error, without a stack', async ([, choose]) => {
     const service = await startExampleService(urls, { settings: { retryMs: A_MINUTE } });
     const key = choose(await service.createRun(), await service.createRun());
     const detail = `Run "${key.runId}" has no snapshot "${key.snapshotId}".`;
@@ -111,11 +111,7 @@ describe("the example's service", () => {
         attempts: 2,
         durationMs: expect.any(Number),
         failedDuring: 'replica_retry',
-        error: {
-          type: 'SnapshotNotFoundError',
-          message: detail,
-          stack: expect.stringContaining('    at '),
-        },
+        error: detail,
       },
     ]);
   });
