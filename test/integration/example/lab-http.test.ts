@@ -110,16 +110,19 @@ describe('the lag lab', () => {
       (port) => ({ Host: `evil.example:${port}`, Origin: `http://evil.example:${port}` }),
     ],
   ])('refuses what a page asks for that is %s', async ([, header, headersOn]) => {
-    const { set, play, get, port, lab } = await start();
+    const { set, play, get, url, port, lab } = await start();
     const headers = { ...JSON_TYPE, ...headersOn(port) };
     const asked = [
       () => set({ runners: 1 }, headers),
       () => play('bogus-ids', headers),
+      () => requestRaw(`${url}/lab/draft`, { method: 'POST', headers }),
       () => get('/lab/events', headers),
+      () => get('/', headers),
     ];
     for (const ask of asked) {
       const answer = await ask();
       expect(answer.status).toBe(403);
+      expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
       expect(answer.text).toContain(`Expected \`${header}\` to be`);
     }
     expect(lab.state()).toMatchObject({ settings: { runners: 4 }, playing: null });

@@ -262,6 +262,8 @@ describe("the example's service", () => {
         'POST /runs',
         `POST /runs/${runId}/snapshots`,
         `GET /runs/${runId}/snapshots/since/${snapshotId}`,
+        `PATCH /runs/${runId}/snapshots/${snapshotId}`,
+        `GET /runs/${runId}/snapshots`,
         'GET /health',
         'GET /metrics',
         'OPTIONS /runs',
