@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono, type MiddlewareHandler } from 'hono';
+import { compress } from 'hono/compress';
+import { etag } from 'hono/etag';
 import { secureHeaders } from 'hono/secure-headers';
+import { getMimeType } from 'hono/utils/mime';
 import { INDEX, PAGE_FILES } from './page-files.ts';
 
 /** The page at `/`, and under `/lab/` the files that it loads. */
 export function createPageRoutes(): Hono {
   const app = new Hono();
-  const headers = [policy(), neverStale] as const;
-  app.get('/', ...headers, serveStatic({ path: INDEX }));
-  for (const [name, path] of PAGE_FILES) {
-    app.get(`/lab/${name}`, ...headers, serveStatic({ path }));
+  const delivery = [policy(), neverStale, compress(), etag()] as const;
+  app.get('/', ...delivery, (c) => c.html(INDEX));
+  for (const [name, text] of PAGE_FILES) {
+    const headers = { 'Content-Type': getMimeType(name) ?? 'text/plain' };
+    app.get(`/lab/${name}`, ...delivery, (c) => c.body(text, 200, headers));
   }
   return app;
 }
@@ -39,7 +41,7 @@ const neverStale: MiddlewareHandler = async (c, next) => {
 };
 
 function hashImportMaps(): string[] {
-  const maps = readFileSync(INDEX, 'utf8').matchAll(/<script type="importmap">([^]*?)<\/script>/g);
+  const maps = INDEX.matchAll(/<script type="importmap">([^]*?)<\/script>/g);
   return [...maps].map(
     ([, map = '']) => `'sha256-${createHash('sha256').update(map).digest('base64')}'`,
   );

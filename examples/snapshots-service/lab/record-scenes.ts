@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from './lab.ts';
@@ -38,11 +38,10 @@ export async function recordScenes(
     const recording = await record(lab, () => lab.play(scene), signal);
     await writeFile(join(recordings, `${scene.name}.json`), JSON.stringify(recording));
   }
-  for (const [name, file] of PAGE_FILES) await cp(file, join(folder, 'lab', name));
-  const index = await readFile(INDEX, 'utf8');
+  for (const [name, text] of PAGE_FILES) await writeFile(join(folder, 'lab', name), text);
   const first = scenes[0]?.name ?? '';
-  const marked = index.replace('<html lang="en">', `<html lang="en" data-recordings="${first}">`);
-  await writeFile(join(folder, 'index.html'), marked);
+  const index = INDEX.replace('<html lang="en">', `<html lang="en" data-recordings="${first}">`);
+  await writeFile(join(folder, 'index.html'), index);
 }
 
 async function record(lab: Lab, play: () => void, signal: AbortSignal): Promise<Recording> {

@@ -197,6 +197,24 @@ describe('the lag lab', () => {
     }
   });
 
+  test('sends its page compressed and its charts minified, and nothing twice', async () => {
+    const { get } = await start();
+    for (const path of ['/', '/lab/main.js', '/lab/page.css', '/lab/uplot.js', '/lab/uplot.css']) {
+      const { headers } = await get(path, { 'Accept-Encoding': 'gzip' });
+      expect(headers.get('Content-Encoding')).toBe('gzip');
+      expect(headers.get('Vary')).toBe('Accept-Encoding');
+
+      const validator = headers.get('ETag') ?? '';
+      const again = await get(path, { 'Accept-Encoding': 'gzip', 'If-None-Match': validator });
+      expect(again).toMatchObject({ status: 304, text: '' });
+      // A browser takes them for those of the file that it has.
+      for (const name of ['Content-Security-Policy', 'Cache-Control']) {
+        expect(again.headers.get(name)).toBe(headers.get(name));
+      }
+    }
+    expect((await get('/lab/uplot.js')).text.length).toBeLessThan(60_000);
+  });
+
   test('is closed, and says why, while the demonstration runs', async () => {
     const { set, play, lab } = await start({ open: false });
     const detail =
@@ -237,9 +255,11 @@ describe('the lag lab', () => {
   test('works only while somebody listens, and for so many at most', async () => {
     const { url, lab, get } = await start();
     const listen = async () => {
-      const listener = request(`${url}/lab/events`).end();
+      const headers = { 'Accept-Encoding': 'gzip' }; // which would hold back what is short
+      const listener = request(`${url}/lab/events`, { headers }).end();
       const [response] = await once(listener, 'response');
       expect(response.headers['content-type']).toBe('text/event-stream');
+      expect(response.headers['content-encoding']).toBe(undefined);
       await once(response, 'data');
       return () => response.destroy();
     };
