@@ -54,25 +54,25 @@ await runProgram(async ({ signal, defer }) => {
     return say(`The scenes are in ${record}, to be hosted by any web server.`);
   }
   say(`Serving on ${service.url}.`);
-  const other = await listen(
-    createService(databases, { ...config, catchUp: !config.catchUp }, log),
-    0,
-  );
-  defer(() => other.close());
-  const off = await listen(createServiceWithoutFallback(databases, log), 0);
-  defer(() => off.close());
-
-  const [informed, blind] = config.catchUp ? [service, other] : [other, service];
-  await runLagDemo({
-    runners: {
-      informed: createRunner(informed.url, signal),
-      blind: createRunner(blind.url, signal),
-      off: createRunner(off.url, signal),
-    },
-    standby: servers.standby,
-    retryMaxMs: config.retryMs.max,
-    terminal,
-  });
+  {
+    // Those that it is compared with are there only as long as it is.
+    await using other = await listen(
+      createService(databases, { ...config, catchUp: !config.catchUp }, log),
+      0,
+    );
+    await using off = await listen(createServiceWithoutFallback(databases, log), 0);
+    const [informed, blind] = config.catchUp ? [service, other] : [other, service];
+    await runLagDemo({
+      runners: {
+        informed: createRunner(informed.url, signal),
+        blind: createRunner(blind.url, signal),
+        off: createRunner(off.url, signal),
+      },
+      standby: servers.standby,
+      retryMaxMs: config.retryMs.max,
+      terminal,
+    });
+  }
   if (once) return;
 
   const runner = createRunner(service.url, signal);

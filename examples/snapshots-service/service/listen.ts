@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { App } from './app.ts';
 
 /** An app that can be reached over HTTP. */
-export interface RunningServer {
+export interface RunningServer extends AsyncDisposable {
   /** Without a slash at its end. */
   readonly url: string;
   /**
@@ -31,14 +31,12 @@ export async function listen(app: App, port: number): Promise<RunningServer> {
   await once(server, 'listening');
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('The server has no port.');
-  return {
-    url: `http://${HOST}:${address.port}`,
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      const cutOff = setTimeout(() => server.closeAllConnections(), 1_000);
-      await closed;
-      clearTimeout(cutOff);
-    },
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close');
+    server.close();
+    const cutOff = setTimeout(() => server.closeAllConnections(), 1_000);
+    await closed;
+    clearTimeout(cutOff);
   };
+  return { url: `http://${HOST}:${address.port}`, close, [Symbol.asyncDispose]: close };
 }

@@ -1,6 +1,14 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -72,6 +80,16 @@ describe('the example', { timeout: 60_000 }, () => {
     const url = urlOf((await copy.waitFor(/Serving on .*/))[0]);
     expect(url).not.toContain(':3000');
     expect((await fetch(`${url}/health`)).status).toBe(200);
+  });
+
+  test('keeps no port but its own when the demonstration has ended', async ({ skip }) => {
+    skip(process.platform !== 'linux', 'Only Linux tells which ports a process listens on.');
+    const copy = start();
+    const url = urlOf((await copy.waitFor(/Serving on .*/))[0]) ?? '';
+    await copy.waitFor(/^lag none/m);
+    expect(portsOf(copy.pid)).toHaveLength(3);
+    await copy.waitFor(/Serving until Ctrl-C/);
+    expect(portsOf(copy.pid)).toEqual([Number(new URL(url).port)]);
   });
 
   test('ends with one line when the port that it was told to take is taken', async () => {
@@ -148,6 +166,23 @@ async function stopStandbyInLab(copy: ExampleProcess): Promise<void> {
   // Without an answer from the standby there is no lag.
   while (!(await reader.read()).value?.includes('"lagMs":null'));
   reader.closed.catch(() => {});
+}
+
+/** As the kernel writes it. */
+const LISTEN = '0A';
+
+/** The ports of IPv4 that a process listens on. */
+function portsOf(pid: number): number[] {
+  // Other connections come and go meanwhile, which is no failure.
+  const { stdout: opened } = spawnSync('ls', ['-l', `/proc/${pid}/fd`], { encoding: 'utf8' });
+  // https://docs.kernel.org/networking/proc_net_tcp.html
+  const sockets = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1);
+  return sockets
+    .map((line) => line.trim().split(/\s+/))
+    .filter(
+      ([, , , state, , , , , , inode]) => state === LISTEN && opened.includes(`socket:[${inode}]`),
+    )
+    .map(([, address = '']) => Number.parseInt(address.split(':')[1] ?? '', 16));
 }
 
 function urlOf(output: string): string | undefined {
