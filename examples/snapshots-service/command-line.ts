@@ -7,6 +7,8 @@ export interface CommandLine {
   /** The folder to write the lab's scenes to. */
   readonly record?: string | undefined;
   readonly help: boolean;
+  /** Whether the package has to be built first. `npm start` says so. */
+  readonly build: boolean;
 }
 
 export const HELP = `Shows reads that fall back from a lagging PostgreSQL standby to its primary.
@@ -60,6 +62,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         once: { type: 'boolean', default: false },
         record: { type: 'string' },
         help: { type: 'boolean', default: false },
+        build: { type: 'boolean', default: false },
       },
     });
     return values;

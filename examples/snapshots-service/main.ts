@@ -1,97 +1,26 @@
-import { InvalidOptionError } from 'kysely-replica-fallback';
-import type { App } from './service/app.ts';
+import { spawn } from 'node:child_process';
+import { once as onceEmitted } from 'node:events';
 import { HELP, parseCommandLine } from './command-line.ts';
-import { readConfig } from './service/config.ts';
-import { openDatabases, prepareTables } from './service/databases.ts';
-import { runLagDemo } from './demo/lag-demo.ts';
-import { createLab } from './lab/lab.ts';
-import { createLabRoutes } from './lab/lab-routes.ts';
-import { recordScenes } from './lab/record-scenes.ts';
-import { listen, type RunningServer } from './service/listen.ts';
-import { createLog } from './service/log.ts';
-import { aborted, explain, runProgram } from './program.ts';
-import { createRunner, pollPath } from './demo/runner.ts';
-import { startServers } from './servers.ts';
-import { createService, createServiceWithoutFallback } from './service/service.ts';
+import { runProgram } from './program.ts';
 import { createTerminal } from './terminal.ts';
 
 const terminal = createTerminal(process.stdout);
-const { say } = terminal;
 
-await runProgram(async ({ signal, defer }) => {
-  const { help, once, record } = parseCommandLine(process.argv.slice(2));
-  if (help) return say(HELP);
-  const config = readConfig(process.env);
-  const log = createLog(config.logLevel);
-
-  const servers = await startServers(config.databases);
-  defer(() => servers.stop());
-  signal.throwIfAborted();
-  say(`Running on ${servers.description}.`);
-
-  const databases = openDatabases(servers.urls, log);
-  defer(() => databases.close());
-  await prepareTables(databases, signal).catch((cause) => {
-    throw new Error(`Cannot use the databases: ${explain(cause)}`, { cause });
-  });
-  signal.throwIfAborted();
-
-  const lab = createLab({
-    databases,
-    servers: servers.description,
-    standby: servers.standby,
-    retryMs: config.retryMs,
-    log,
-  });
-  const app = createService(databases, config, log);
-  app.route('/', createLabRoutes(lab));
-  const service = await listenOn(config.port, app);
-  defer(() => service.close());
-  defer(() => lab.close());
-  if (record !== undefined) {
-    lab.open();
-    await recordScenes(lab, record, (title) => say(`Recording “${title}”…`), signal);
-    return say(`The scenes are in ${record}, to be hosted by any web server.`);
+await runProgram(async (context) => {
+  const commandLine = parseCommandLine(process.argv.slice(2));
+  if (commandLine.help) return terminal.say(HELP);
+  if (commandLine.build) {
+    terminal.say('Building the package.');
+    await buildPackage(context.signal);
   }
-  say(`Serving on ${service.url}.`);
-  {
-    // Those that it is compared with are there only as long as it is.
-    await using other = await listen(
-      createService(databases, { ...config, catchUp: !config.catchUp }, log),
-      0,
-    );
-    await using off = await listen(createServiceWithoutFallback(databases, log), 0);
-    const [informed, blind] = config.catchUp ? [service, other] : [other, service];
-    await runLagDemo({
-      runners: {
-        informed: createRunner(informed.url, signal),
-        blind: createRunner(blind.url, signal),
-        off: createRunner(off.url, signal),
-      },
-      standby: servers.standby,
-      retryMaxMs: config.retryMs.max,
-      terminal,
-    });
-  }
-  if (once) return;
-
-  const runner = createRunner(service.url, signal);
-  const key = await runner.createRun();
-  await runner.append(key.runId);
-  lab.open();
-  say(`\nThe lag lab is open: ${service.url}/`);
-  say('It is a page where you set the lag yourself, and see what becomes of the polls.');
-  say('\nServing until Ctrl-C:');
-  for (const path of ['/health', '/metrics', pollPath(key)]) say(`  ${service.url}${path}`);
-  await aborted(signal);
+  // Only now, because it loads the package.
+  const { runExample } = await import('./example.ts');
+  const { once, record } = commandLine;
+  await runExample({ ...context, terminal, once, record });
 });
 
-/** A port that was asked for is that port, or an error; the default one is only a habit. */
-async function listenOn(port: number | undefined, app: App): Promise<RunningServer> {
-  try {
-    return await listen(app, port ?? 3000);
-  } catch {
-    if (port === undefined) return listen(app, 0);
-    throw new InvalidOptionError('PORT', 'a port that is free', port);
-  }
+async function buildPackage(signal: AbortSignal): Promise<void> {
+  const npm = spawn('npm', ['run', '--silent', 'build'], { stdio: 'inherit', signal });
+  const [exitCode] = await onceEmitted(npm, 'close');
+  if (exitCode !== 0) throw new Error('The package could not be built.');
 }

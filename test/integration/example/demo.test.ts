@@ -1,19 +1,9 @@
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type ExampleProcess, startExample } from '../../support/example-process.ts';
 
@@ -136,19 +126,6 @@ describe('the example', { timeout: 60_000 }, () => {
     expect(await copy.ended).toBe(130);
     expect(leftovers()).toEqual([]);
   });
-});
-
-test('npm start builds the package and hands its arguments on', async () => {
-  const root = fileURLToPath(new URL('../../../', import.meta.url));
-  const project = mkdtempSync(join(tmpdir(), 'npm-start-'));
-  onTestFinished(() => rmSync(project, { recursive: true }));
-  for (const name of ['src', 'examples', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
-    cpSync(join(root, name), join(project, name), { recursive: true });
-  }
-  symlinkSync(join(root, 'node_modules'), join(project, 'node_modules'));
-  const npm = promisify(execFile)('npm', ['start', '--', '--help'], { cwd: project });
-  expect((await npm).stdout).toContain('Usage: npm start -- [--once] [--help]');
-  expect(readdirSync(project)).toContain('dist');
 });
 
 /** Watches the lab until the standby is down, and goes on watching. */
