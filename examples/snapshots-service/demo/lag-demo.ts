@@ -20,8 +20,8 @@ export interface LagDemo {
 const POLLS_PER_LEVEL = 20;
 
 const INTRODUCTION = `
-A runner adds a snapshot to its run, and at once asks three services what came after it.
-If the standby does not have it yet, they differ:
+A runner adds a snapshot to its run, and at once asks three services what came
+after it. If the standby does not have it yet, they differ:
 
   informed  waits just until the standby has caught up
   blind     waits for a random time

@@ -1,6 +1,6 @@
 import type { Paint } from '../terminal.ts';
 import { endOf, type Fallback, FALLBACKS, type Poll } from './poll.ts';
-import { formatMs, STYLES } from './summary.ts';
+import { STYLES } from './summary.ts';
 
 /** How far one level of lag has come, in one line: how many polls there were, and how the last one ended. */
 export function formatProgress(
@@ -12,14 +12,11 @@ export function formatProgress(
   const last = polls.at(-1);
   if (last === undefined) return `lag ${lag}: ${total} polls of each service`;
   const answers = FALLBACKS.map((fallback) => formatAnswer(fallback, last, paint));
-  return [`lag ${lag}`.padEnd(11), `${polls.length} of ${total}`.padStart(8), ...answers].join(
-    '  ',
-  );
+  const count = `${polls.length}/${total}`;
+  return [`lag ${lag}`.padEnd(10), count.padStart(5), ...answers].join('  ');
 }
 
 function formatAnswer(fallback: Fallback, { [fallback]: answer }: Poll, paint: Paint): string {
   const end = endOf(fallback, answer);
-  if (end === 'failed') return `${fallback} ${paint(STYLES[end], String(answer.status))}`;
-  const latency = fallback === 'off' ? '' : ` ${formatMs(answer.latencyMs)} ms`.padStart(10);
-  return `${fallback} ${paint(STYLES[end], end.padEnd(13))}${latency}`;
+  return `${fallback} ${paint(STYLES[end], end === 'failed' ? String(answer.status) : end)}`;
 }

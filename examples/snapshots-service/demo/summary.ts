@@ -12,12 +12,12 @@ export const STYLES: Readonly<Record<PollEnd, Style>> = {
 
 /** All polls, in a table with a row for each service at each level of lag. */
 export function formatSummary(levels: readonly Level[], paint: Paint): string {
-  const header = ['lag', 'fallback', ...ENDS, 'p50 ms', 'p99 ms', 'positions'];
+  const header = ['lag', 'fallback', ...ENDS, 'p50 ms', 'p99 ms'];
   const rows = levels.flatMap((level) => FALLBACKS.map((fallback) => formatRow(level, fallback)));
   return formatTable([header.map((text) => ({ text, style: 'dim' as const })), ...rows], paint);
 }
 
-function formatRow({ lag, polls, catchUps }: Level, fallback: Fallback): Cell[] {
+function formatRow({ lag, polls }: Level, fallback: Fallback): Cell[] {
   const answers = polls.map((poll) => poll[fallback]);
   const latencies = answers.map(({ latencyMs }) => latencyMs);
   const ends = ENDS.map((end): Cell => {
@@ -27,14 +27,12 @@ function formatRow({ lag, polls, catchUps }: Level, fallback: Fallback): Cell[] 
     const count = String(ended.length);
     return { text: end === 'failed' ? `${count} (${statuses})` : count, style: STYLES[end] };
   });
-  const positions = fallback === 'informed' ? catchUps.positionQueries : 0;
   return [
     { text: fallback === FALLBACKS[0] ? lag : '' },
     { text: fallback },
     ...ends,
     { text: formatMs(percentile(latencies, 50)) },
     { text: formatMs(percentile(latencies, 99)) },
-    { text: String(positions), ...(positions === 0 && { style: 'dim' }) },
   ];
 }
 
@@ -45,10 +43,11 @@ export function formatConclusion(levels: readonly Level[], retryMaxMs: number): 
     polls
       .flatMap((poll) => fallbacks.map((fallback) => endOf(fallback, poll[fallback])))
       .filter((end) => end === 'failed').length;
+  const positionQueries = levels.map(({ catchUps }) => catchUps.positionQueries);
   return [
-    `All ${polls.length} asked about a snapshot that exists: ` +
-      `${countFailed('informed', 'blind')} failed, and ${countFailed('off')} with the fallback off.`,
-    '`positions` counts the short queries that asked the primary how far it is.',
+    `All ${polls.length} asked about a snapshot that exists.`,
+    `${countFailed('informed', 'blind')} failed, and ${countFailed('off')} with the fallback off.`,
+    `Short queries that asked the primary how far it is, at each lag: ${positionQueries.join(', ')}.`,
     ...levels
       .filter(({ catchUps }) => catchUps.hopeless > 0)
       .map((level) => formatHopeless(level, retryMaxMs)),
@@ -57,8 +56,9 @@ export function formatConclusion(levels: readonly Level[], retryMaxMs: number): 
 
 function formatHopeless({ lag, catchUps: { late, hopeless } }: Level, retryMaxMs: number): string {
   return (
-    `Lag ${lag}: ${late} of the informed reads waited for the whole window of ${retryMaxMs} ms.\n` +
-    `Then it was clear that the standby is too far behind, and ${hopeless} asked the primary at once.`
+    `Lag ${lag}: ${late} of the informed reads waited the whole window of ${retryMaxMs} ms.\n` +
+    'Then it was clear that the standby is too far behind,\n' +
+    `and ${hopeless} asked the primary at once.`
   );
 }
 
@@ -68,6 +68,6 @@ function percentile(values: readonly number[], percent: number): number {
   return values.toSorted((a, b) => a - b)[rank - 1] ?? Number.NaN;
 }
 
-export function formatMs(milliseconds: number): string {
+function formatMs(milliseconds: number): string {
   return milliseconds.toFixed(1);
 }
