@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { WriteStream } from 'node:tty';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createTerminal } from '../../../examples/snapshots-service/terminal.ts';
 
 /** What a terminal was given, or a file when it has no columns. */
@@ -11,7 +12,11 @@ function createScreen(columns?: number) {
       done();
     },
   });
-  const screen = Object.assign(stream, { isTTY: columns !== undefined, columns });
+  const screen = Object.assign(stream, {
+    isTTY: columns !== undefined,
+    columns,
+    getColorDepth: () => WriteStream.prototype.getColorDepth(), // as a terminal finds it out
+  });
   return { written, terminal: createTerminal(screen as unknown as NodeJS.WriteStream) };
 }
 
@@ -40,6 +45,17 @@ describe("the example's output", () => {
     const { terminal, written } = createScreen(columns);
     terminal.liveLine().show('123456789');
     expect(written).toEqual([`\r${shown}\u001B[K`]);
+  });
+
+  test('paints on a terminal, unless NO_COLOR is set', () => {
+    vi.stubEnv('FORCE_COLOR', undefined);
+    vi.stubEnv('NO_COLOR', undefined);
+    vi.stubEnv('TERM', 'xterm');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { paint } = createScreen(80).terminal;
+    expect(paint('red', '404')).toBe('\u001B[31m404\u001B[39m');
+    vi.stubEnv('NO_COLOR', '1');
+    expect(paint('red', '404')).toBe('404');
   });
 
   test('paints nothing where there is no terminal', () => {
