@@ -22,7 +22,7 @@ afterAll(() => consumer?.[Symbol.asyncDispose]());
 test('holds the built code and the documents, and nothing else', () => {
   const others = consumer.files.filter((file) => !/^dist\/[\w/-]+\.(js|d\.ts)$/.test(file));
   const documents = pages.map(({ path }) => path);
-  const figures = ['test/bench/policies.svg'];
+  const figures = ['examples/snapshots-service/lab.png', 'test/bench/policies.svg'];
   expect(others.toSorted()).toEqual(
     ['LICENSE', 'package.json', ...documents, ...figures].toSorted(),
   );

@@ -144,6 +144,22 @@ describe("the lag lab's page", () => {
     expect(complaints).toEqual([]);
   });
 
+  test('tells what a whole scene has come to, in every lane, as the picture in the README does', async () => {
+    const { page, lab } = await open({}, { viewport: { width: 1280, height: 1000 } });
+    await page.locator('#scene-write-spike').press('Enter');
+    await page.getByText('Write spike has ended').first().waitFor({ timeout: 30_000 });
+    expect(lab.state().played).toMatchObject({ end: 'finished' });
+    const tally = await page.locator('#caption-tally li').allInnerTexts();
+    expect(tally).toEqual([
+      expect.stringMatching(/^Replica only [1-9]\d* wrong, 0 on the primary/),
+      expect.stringMatching(/^Primary only 0 wrong, [1-9]\d* on the primary/),
+      expect.stringMatching(/^Sticky primary [1-9]\d* wrong, [1-9]\d* on the primary/),
+      expect.stringMatching(/^One blind retry 0 wrong, [1-9]\d* on the primary/),
+      expect.stringMatching(/^Catch-up 0 wrong/),
+    ]);
+    await page.locator('#watch').screenshot({ path: `${ARTIFACTS}lag-lab.png` });
+  });
+
   test('can be used by keyboard alone', async () => {
     const { page } = await open();
     const reached: string[] = [];
