@@ -32,7 +32,7 @@ describe('npm start', () => {
   test('explains itself without a build', async () => {
     const { start, isBuilt } = copyProject();
     const { stdout } = await start('--', '--help');
-    expect(stdout).toContain('Usage: npm start -- [--once] [--help]');
+    expect(stdout).toContain('Usage: npm start -- [--once | --record FOLDER] [--help]');
     expect(isBuilt()).toBe(false);
   });
 
