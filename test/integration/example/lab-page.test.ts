@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SCENES } from '../../../examples/snapshots-service/lab/scenes.ts';
 import { findBarriers } from '../../support/accessibility.ts';
 import { visit } from '../../support/browser.ts';
 import {
@@ -160,6 +161,35 @@ describe("the lag lab's page", () => {
     await page.locator('#watch').screenshot({ path: `${ARTIFACTS}lag-lab.png` });
   });
 
+  test('gives the focus back when a scene that was started elsewhere has ended', async () => {
+    const { page, lab } = await open();
+    await page.locator('#runners').focus();
+    lab.play(SCENES.find(({ name }) => name === 'bogus-ids')!);
+    await expect.poll(() => page.locator('#runners').isDisabled(), PATIENCE).toBe(true);
+    await lab.stopScene();
+    await expect
+      .poll(() => page.evaluate<string>('document.activeElement.id'), PATIENCE)
+      .toBe('runners');
+  });
+
+  test('says that there is no earlier poll', async () => {
+    const { page, lab } = await open();
+    await lab.change({ runners: 0 });
+    await page
+      .getByText(/The replica had the row|caught up/)
+      .first()
+      .waitFor();
+    const previous = page.locator('#previous');
+    for (let presses = 0; presses < 60; presses += 1) {
+      await previous.press('Enter');
+      if ((await previous.getAttribute('aria-disabled')) === 'true') break;
+    }
+    expect(await previous.getAttribute('aria-disabled')).toBe('true');
+    expect(await page.locator('#story-which').textContent()).toContain('#1 in');
+    await page.locator('#latest').press('Enter');
+    expect(await previous.getAttribute('aria-disabled')).toBe('false');
+  });
+
   test('can be used by keyboard alone', async () => {
     const { page } = await open();
     const reached: string[] = [];
@@ -256,7 +286,12 @@ describe("the lag lab's page", () => {
   test('tells how the same question went in another lane', async () => {
     const { page, lab } = await open();
     await lab.change({ lagMs: 100 });
-    await page.getByText('The replica caught up and had the row').waitFor();
+    const { news } = lab.visit();
+    let late = 0;
+    const countLate = () =>
+      (late += news().polls.filter(({ durationMs }) => durationMs > 90).length);
+    await expect.poll(countLate, PATIENCE).toBeGreaterThan(30);
+    await page.locator('#skip-hits').check();
     await page.locator('#previous').press('Enter');
     const which = () => page.locator('#story-which').textContent();
     const question = /#\d+/.exec((await which()) ?? '')?.[0] ?? '';
@@ -406,6 +441,7 @@ describe("the lag lab's page", () => {
     const { page, lab, complaints } = await open({ ownServers: true });
     const reason = 'These servers are your own, so their lag is left alone.';
     expect(await page.getByText(reason).count()).toBe(2);
+    expect(await page.locator('#caption-text').textContent()).not.toContain('the lag');
     for (const id of [
       'lagMs',
       'paused',

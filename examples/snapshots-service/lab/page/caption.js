@@ -2,8 +2,7 @@
 import { byId, make, setText } from './dom.js';
 import { formatCount } from './format.js';
 
-const WELCOME =
-  'Press a scene, or set the lag yourself. Then see who lies, who waits, and who hammers the primary.';
+const WELCOME = 'Then see who lies, who waits, and who hammers the primary.';
 const NO_RUNNERS = 'There are no runners, so nobody reads. Set some under “Reads”.';
 const ENDS = { finished: 'has ended', stopped: 'was stopped', failed: 'failed' };
 
@@ -23,7 +22,10 @@ export function showCaption(onStop, announce) {
   let announced = '';
 
   return ({ playing, played, settings, lanes, obstacles }) => {
-    const idle = obstacles.traffic ?? (settings.runners === 0 ? NO_RUNNERS : WELCOME);
+    const invitation =
+      obstacles.standby === null ? 'Press a scene, or set the lag yourself.' : 'Press a scene.';
+    const idle =
+      obstacles.traffic ?? (settings.runners === 0 ? NO_RUNNERS : `${invitation} ${WELCOME}`);
     const [headline, says] =
       playing !== null
         ? [`${playing.title}: step ${playing.step} of ${playing.steps}`, playing.says]

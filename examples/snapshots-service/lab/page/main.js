@@ -4,6 +4,7 @@ import { showCaption } from './caption.js';
 import { showConnection } from './connection.js';
 import { showControls } from './controls.js';
 import { byId, setText } from './dom.js';
+import { noteFocus } from './focus.js';
 import { formatMs } from './format.js';
 import { kindOf } from './kinds.js';
 import { showLanes } from './lanes.js';
@@ -93,12 +94,14 @@ const followLink = async () => {
 /** @param {LabState} newState */
 const onState = (newState) => {
   state = newState;
+  const keepFocus = noteFocus();
   lanes.show(newState.lanes);
   byId('main', HTMLElement).classList.remove('unknown');
   controls.show(newState);
   scenes.show(newState);
   showState(newState);
   setText(byId('servers', HTMLElement), `Running on ${newState.servers}.`);
+  keepFocus();
   void followLink();
   onView();
 };

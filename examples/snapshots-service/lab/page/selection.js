@@ -13,6 +13,7 @@ const HOLD_MS = 2_000;
  * @param {(poll: LabPoll | undefined) => void} onChange - hears that somebody chose another one
  */
 export function createSelection(recent, onChange) {
+  const previous = byId('previous', HTMLButtonElement);
   const latest = byId('latest', HTMLButtonElement);
   const skipHits = byId('skip-hits', HTMLInputElement);
   /** @type {LaneName} */
@@ -41,30 +42,34 @@ export function createSelection(recent, onChange) {
     setFollowing(false);
     onChange(poll);
   };
-  const previous = () => {
-    const id = poll?.id ?? Infinity;
-    select(candidates().findLast((each) => each.id < id) ?? poll);
-  };
-  const next = () => {
-    const id = poll?.id ?? 0;
-    select(candidates().find((each) => each.id > id) ?? poll);
+  const earlier = () => candidates().findLast(({ id }) => id < (poll?.id ?? Infinity));
+  const later = () => candidates().find(({ id }) => id > (poll?.id ?? 0));
+  /** @param {() => LabPoll | undefined} find */
+  const go = (find) => {
+    select(find() ?? poll);
+    previous.ariaDisabled = String(earlier() === undefined);
   };
   const follow = () => {
     setFollowing(true);
+    previous.ariaDisabled = 'false';
     onChange(undefined);
   };
 
-  byId('previous', HTMLButtonElement).addEventListener('click', previous);
-  byId('next', HTMLButtonElement).addEventListener('click', next);
+  previous.addEventListener('click', () => go(earlier));
+  byId('next', HTMLButtonElement).addEventListener('click', () => go(later));
   latest.addEventListener('click', follow);
   skipHits.addEventListener('change', () => {
     followedAt = -Infinity;
     onChange(undefined);
   });
   byId('timeline', HTMLElement).addEventListener('keydown', (event) => {
-    const action = { ArrowLeft: previous, ArrowRight: next, Escape: follow, End: follow }[
-      event.key
-    ];
+    const actions = {
+      ArrowLeft: () => go(earlier),
+      ArrowRight: () => go(later),
+      Escape: follow,
+      End: follow,
+    };
+    const action = Reflect.get(actions, event.key);
     // With another key, as in Alt and ←, it is the browser's.
     if (action === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
