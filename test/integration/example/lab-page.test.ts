@@ -81,6 +81,8 @@ describe("the lag lab's page", () => {
       await expect.poll(() => totalsOf(page, lane), PATIENCE).toMatchObject(totals);
     }
     expect(await page.locator('#lanes .bad').count()).toBe(2);
+    const drawsLies = await page.evaluate<boolean[]>(DRAWS_LIES);
+    expect(drawsLies).toEqual([true, false, true, false, false]);
     await lab.change({ lagMs: 0 });
   });
 
@@ -517,6 +519,39 @@ describe("the lag lab's page", () => {
     expect(kept).toEqual([31, 3_569_000]);
   });
 
+  test('draws each symbol once, where it belongs, as long as it is shown', async () => {
+    const { page } = await open();
+    const seconds = await page.evaluate<number[][]>(`(async () => {
+      const { Tape } = await import('/lab/tape.js');
+      const canvas = Object.assign(document.createElement('canvas'), { width: 400, height: 10 });
+      const ctx = canvas.getContext('2d', { willReadFrequently: true });
+      const sprite = Object.assign(document.createElement('canvas'), { width: 3, height: 3 });
+      sprite.getContext('2d').fillRect(0, 0, 3, 3);
+      const start = 1_764_000_000_000;
+      const tape = new Tape();
+      tape.reset(300, 10, start);
+      const seen = [];
+      for (let second = 0; second <= 100; second += 1) {
+        const now = start + second * 1000;
+        if (second % 7 === 0) tape.stamp(sprite, now - 500, 5, second % 2 === 0);
+        ctx.clearRect(0, 0, 400, 10);
+        tape.copyTo(ctx, { left: 50, top: 0 }, now);
+        const { data } = ctx.getImageData(0, 5, 400, 1);
+        const dark = Array.from({ length: 400 }, (_, x) => x).filter((x) => data[4 * x + 3] > 127);
+        const middles = dark.filter((x, i) => dark[i - 1] === x - 1 && dark[i + 1] === x + 1);
+        seen.push(middles.map((x) => second - (350 - x) / 10));
+      }
+      return seen;
+    })()`);
+    for (const [second, seen] of seconds.entries()) {
+      const expected = Array.from({ length: 15 }, (_, index) => 7 * index - 0.5).filter(
+        (at) => at <= second && at > second - 29.8,
+      );
+      expect(seen.length).toBe(expected.length);
+      for (const [index, at] of expected.entries()) expect(seen[index]).toBeCloseTo(at, 0);
+    }
+  });
+
   test('tells percentiles of late reads that were answered rightly, to within 5 %', async () => {
     const { page } = await open();
     const times = await page.evaluate<number[]>(`(async () => {
@@ -550,6 +585,12 @@ async function totalsOf(page: Page, lane: string): Promise<Record<string, string
 function pressOn(page: Page, id: string, key: string): Promise<void> {
   return page.locator(`#${id}`).press(key);
 }
+
+/** Whether there is the colour of lies in each lane. */
+const DRAWS_LIES = `[...document.querySelectorAll('.strip canvas')].map((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.some((red, i) => i % 4 === 0 && red > 180 && data[i + 1] < 60 && data[i + 2] < 40);
+})`;
 
 /** Totals that do not fit into their place, or with it into the page. */
 const CUT_OFF_TOTALS = `(() => {
