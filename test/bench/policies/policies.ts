@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable, text, withReplicas } from 'drizzle-orm/pg-core';
-import type { Kysely } from 'kysely';
+import { Kysely, PostgresDialect } from 'kysely';
 import { createReplicaFallback, type ReplicaFallback } from 'kysely-replica-fallback';
 import {
   type CausalSession,
@@ -9,6 +9,8 @@ import {
   replicaUnavailable,
   walCatchUp,
 } from 'kysely-replica-fallback/postgres';
+import { KyselyReplicationDialect } from 'kysely-replication';
+import { RoundRobinReplicaStrategy } from 'kysely-replication/strategy/round-robin';
 import { Pool } from 'pg';
 import { connect } from '../connect.ts';
 
@@ -64,6 +66,7 @@ export const PRIMARY_ONLY = 'always the primary';
 export function openPolicies(urls: Urls): Policy[] {
   return [
     replicaOnly(urls),
+    replicationDialect(urls),
     policy(PRIMARY_ONLY, urls, ({ primary }) => ({ read: (find) => find(primary) })),
     policy('sticky primary for 2 s', urls, sticky),
     policy('one blind retry', urls, (clients) => {
@@ -174,4 +177,28 @@ function replicaOnly(urls: Urls): Policy {
       await Promise.all(pools.map((pool) => pool.end()));
     },
   };
+}
+
+/** The same, by Kysely's own package. */
+function replicationDialect(urls: Urls): Policy {
+  const counts: QueryCounts = { primaryRows: 0, primaryOthers: 0, replica: 0 };
+  const db = new Kysely<Database>({
+    dialect: new KyselyReplicationDialect({
+      primaryDialect: dialectOf(urls.primary),
+      replicaDialects: [dialectOf(urls.replica)],
+      replicaStrategy: new RoundRobinReplicaStrategy({}),
+    }),
+    log: () => void counts.replica++, // it sends no read elsewhere
+  });
+  return {
+    name: 'replica only: kysely-replication',
+    counts,
+    find: (id) => findOrder(db, id),
+    wrote: nothing,
+    end: () => db.destroy(),
+  };
+}
+
+function dialectOf(connectionString: string): PostgresDialect {
+  return new PostgresDialect({ pool: new Pool({ connectionString, ...POOL }) });
 }
