@@ -20,9 +20,9 @@ the lag lab, a page at / where you set the lag yourself and see what happens.
 Usage: npm start -- [--once | --record FOLDER] [--help]
 
   --once           End after the summary.
-  --record FOLDER  Instead of all that, play the lab's scenes and write them to a
-                   folder, with the page that plays them: any web server can host
-                   it, without a database.
+  --record FOLDER  Instead of all that, play the lab's scenes, and write them to a
+                   new folder with the page that plays them. Any web server can
+                   host it; no database is needed.
   --help           Print this.
 
 Environment:
@@ -65,6 +65,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         build: { type: 'boolean', default: false },
       },
     });
+    if (values.record === '') throw new Error("Option '--record' needs a folder");
     return values;
   } catch (error) {
     const [reason = ''] = String(Reflect.get(Object(error), 'message')).split('. ');

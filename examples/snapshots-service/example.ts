@@ -6,7 +6,7 @@ import { openDatabases, prepareTables } from './service/databases.ts';
 import { runLagDemo } from './demo/lag-demo.ts';
 import { createLab } from './lab/lab.ts';
 import { createLabRoutes } from './lab/lab-routes.ts';
-import { recordScenes } from './lab/record-scenes.ts';
+import { prepareFolder, recordScenes } from './lab/record-scenes.ts';
 import { listen, type RunningServer } from './service/listen.ts';
 import { createLog } from './service/log.ts';
 import { aborted, explain, type ProgramContext } from './program.ts';
@@ -27,6 +27,7 @@ export async function runExample(context: ExampleContext): Promise<void> {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
 
+  if (record !== undefined) await prepareFolder(record);
   if (config.databases === undefined) say('Starting a primary and a standby.');
   const servers = await startServers(config.databases);
   defer(() => servers.stop());

@@ -152,6 +152,7 @@ export function createLab({ databases, servers, log, pace = 1, ...parts }: LabPa
     }),
     async change(patch) {
       overcome(obstacle(touchesStandby(patch)));
+      player.forget();
       await settings.change(patch);
     },
     play(scene) {

@@ -62,7 +62,7 @@ export const LANES: readonly Lane[] = [
   {
     name: 'catch-up',
     title: 'Catch-up',
-    says: 'Waits just until the replica has caught up, if it can in time.',
+    says: 'Asks the primary how far it is, and waits until the replica is there, if it can be in time.',
     options: (...question) => ({ ...ladder(...question), catchUp: CATCH_UP }),
   },
 ];

@@ -1,11 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from './lab.ts';
 import type { LabNews } from './lab-record.ts';
 import type { LabState } from './lab-state.ts';
 import { INDEX, PAGE_FILES } from './page-files.ts';
-import { SCENES } from './scenes.ts';
+import { explain, UsageError } from '../program.ts';
+import { type Scene, SCENES } from './scenes.ts';
 
 /** All that a server tells of a scene, and when, in milliseconds from the beginning. */
 export type Recording = readonly ({ readonly ms: number } & (
@@ -31,28 +32,58 @@ export async function recordScenes(
   signal: AbortSignal,
 ): Promise<void> {
   const recordings = join(folder, 'lab', 'recordings');
-  await mkdir(recordings, { recursive: true });
   const scenes = SCENES.filter(({ name }) => isPlayable(lab, name));
-  for (const scene of scenes) {
-    onScene(scene.title);
-    const recording = await record(lab, () => lab.play(scene), signal);
-    await writeFile(join(recordings, `${scene.name}.json`), JSON.stringify(recording));
+  try {
+    for (const scene of scenes) {
+      onScene(scene.title);
+      const recording = await record(lab, scene, scenes, signal);
+      await writeFile(join(recordings, `${scene.name}.json`), JSON.stringify(recording));
+    }
+  } catch (error) {
+    await rm(join(folder, 'lab'), { recursive: true });
+    throw error;
   }
   for (const [name, text] of PAGE_FILES) await writeFile(join(folder, 'lab', name), text);
-  const first = scenes[0]?.name ?? '';
-  const index = INDEX.replace('<html lang="en">', `<html lang="en" data-recordings="${first}">`);
+  const names = scenes.map(({ name }) => name).join(' ');
+  const index = INDEX.replace('<html lang="en">', `<html lang="en" data-recordings="${names}">`);
   await writeFile(join(folder, 'index.html'), index);
 }
 
-async function record(lab: Lab, play: () => void, signal: AbortSignal): Promise<Recording> {
+/**
+ * Makes the folders that recordings go to.
+ *
+ * @throws UsageError when there is something else
+ */
+export async function prepareFolder(folder: string): Promise<void> {
+  const recordings = join(folder, 'lab', 'recordings');
+  const isEmpty = await readdir(folder).then(
+    (names) => names.length === 0,
+    () => true,
+  );
+  if (!isEmpty)
+    throw new UsageError(`Expected \`--record\` to be a new or empty folder, got ${folder}.`);
+  await mkdir(recordings, { recursive: true }).catch((cause) => {
+    throw new UsageError(`Cannot make the folder ${folder}: ${explain(cause)}`, { cause });
+  });
+}
+
+async function record(
+  lab: Lab,
+  scene: Scene,
+  scenes: readonly Scene[],
+  signal: AbortSignal,
+): Promise<Recording> {
   const visit = lab.visit();
+  while (visit.news().isPart); // of the scene before
+  const playedBefore = lab.state().played;
   const events: Recording[number][] = [];
   const start = performance.now();
   let version = 0;
   const watch = async (isOver: (ms: number) => boolean): Promise<void> => {
     for (;;) {
       const ms = Math.round(performance.now() - start);
-      if (version !== lab.version) events.push({ ms, state: asRecorded(lab.state()) });
+      if (version !== lab.version)
+        events.push({ ms, state: asRecorded(lab.state(), scenes, playedBefore) });
       ({ version } = lab);
       events.push({ ms, news: visit.news() });
       if (isOver(ms)) return;
@@ -61,24 +92,28 @@ async function record(lab: Lab, play: () => void, signal: AbortSignal): Promise<
   };
   try {
     await watch((ms) => ms >= CALM_MS);
-    play();
+    lab.play(scene);
     await watch(() => lab.state().playing === null);
     const endedAt = performance.now() - start;
     await watch((ms) => ms >= endedAt + CALM_MS);
   } finally {
     visit.end();
   }
+  if (lab.state().played?.end !== 'finished') throw new Error(`“${scene.title}” failed.`);
   return events;
 }
 
-/** Only the scenes can be chosen there. */
-function asRecorded(state: LabState): LabState {
+/** Only the scenes that were recorded can be chosen there. */
+function asRecorded(
+  state: LabState,
+  scenes: readonly Scene[],
+  playedBefore: LabState['played'],
+): LabState {
   return {
     ...state,
     obstacles: { standby: AS_RECORDED, traffic: AS_RECORDED },
-    scenes: state.scenes
-      .filter(({ obstacle }) => obstacle === null || state.playing !== null)
-      .map(({ name, title, claim }) => ({ name, title, claim, obstacle: null })),
+    scenes: scenes.map(({ name, title, claim }) => ({ name, title, claim, obstacle: null })),
+    played: state.played === playedBefore ? null : state.played,
   };
 }
 

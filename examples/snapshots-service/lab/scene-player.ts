@@ -29,6 +29,8 @@ export interface ScenePlayer {
   readonly asksBogusIds: boolean;
   /** Counts a poll, if a scene is playing. */
   count(poll: LabPoll): void;
+  /** Forgets how the last scene ended. */
+  forget(): void;
   /** Begins a scene, when none is playing. It puts everything back as it was, however it ends. */
   play(scene: Scene): void;
   /** Ends the scene that is playing. Resolves when everything is back. */
@@ -58,8 +60,11 @@ export function createScenePlayer(stage: Stage): ScenePlayer {
         if (!isStopping) await naps.nap(step.seconds * 1000 * pace);
       }
     } finally {
-      await standby?.start();
-      await settings.change(before);
+      try {
+        await standby?.start();
+      } finally {
+        await settings.change(before);
+      }
     }
   };
 
@@ -83,6 +88,9 @@ export function createScenePlayer(stage: Stage): ScenePlayer {
     },
     count(poll) {
       if (current !== null) tally = addToTally(tally, poll);
+    },
+    forget() {
+      played = null;
     },
     play(scene) {
       const over = (end: PlayedScene['end']): void => {

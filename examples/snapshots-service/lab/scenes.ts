@@ -121,7 +121,7 @@ export const SCENES: readonly Scene[] = [
     never: { primary: NEVER, blind: NEVER, 'catch-up': NEVER },
     steps: [
       {
-        says: 'With catch-up, no such id asks the primary. Blind retries ask it for every one.',
+        says: 'With catch-up, the primary is asked how far it is, but for no row. Blind retries ask it for every one.',
         seconds: 6,
         set: BUSY,
         bogusIds: true,

@@ -120,6 +120,7 @@ describe('the example as a process', () => {
     [['--twice'], "Unknown option '--twice'."],
     [['--once=yes'], "Option '--once' does not take an argument."],
     [['once'], "Unexpected argument 'once'."],
+    [['--record='], "Option '--record' needs a folder."],
   ] as const)(
     'ends with the exit code 2 and one line about the argument %s',
     async ([args, reason]) => {

@@ -96,9 +96,10 @@ describe("the connection of the lag lab's page", () => {
     const { page, lab } = await open();
     await page.getByText(/The replica had the row/).waitFor();
     await page.getByRole('button', { name: 'Pause' }).press('Enter');
-    await page.getByText('Paused. The lab rests, unless somebody else watches it.').waitFor();
+    await page.getByText('Paused: the page stands still.').waitFor();
     await expect.poll(() => lab.visits, PATIENCE).toBe(0);
     expect(await findBarriers(page)).toEqual([]);
+    expect(await focusedId(page)).toBe('resume');
     const age = page.locator('#story-which');
     await page.locator('#previous').press('Enter');
     const before = await age.textContent();
@@ -111,6 +112,7 @@ describe("the connection of the lag lab's page", () => {
     await page.getByRole('button', { name: 'Resume' }).press('Enter');
     await live(page);
     expect(lab.visits).toBe(1);
+    expect(await focusedId(page)).toBe('hold');
   });
 
   test('says when it is lost, lets nobody set anything, and comes back by itself', async () => {

@@ -68,6 +68,21 @@ describe("the link of the lag lab's page", () => {
     expect(lab.state().settings.runners).toBe(2);
   });
 
+  test('waits until it can be so: for the lab to open, and for another scene to end', async () => {
+    const running = await startLagLab(database.cluster, { open: false });
+    const { page } = await visit(`${running.url}/#runners=3&scene=bogus-ids`);
+    await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
+    expect(await page.evaluate('location.hash')).toBe('#runners=3&scene=bogus-ids');
+    running.lab.open();
+    await expect.poll(() => running.lab.state().playing?.name, PATIENCE).toBe('bogus-ids');
+    expect(running.lab.state().settings.pollsPerSecond).toBe(8);
+
+    const other = await visit(`${running.url}/#runners=5`);
+    await other.page.getByText('Bogus ids: step 1 of 1').first().waitFor();
+    await running.lab.stopScene();
+    await expect.poll(() => running.lab.state().settings.runners, PATIENCE).toBe(5);
+  });
+
   test('works, too, when it is changed on an open page', async () => {
     const { page, lab } = await open('');
     await page.evaluate("location.hash = '#runners=7'");

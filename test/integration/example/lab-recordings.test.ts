@@ -6,7 +6,11 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { recordScenes } from '../../../examples/snapshots-service/lab/record-scenes.ts';
+import {
+  prepareFolder,
+  type Recording,
+  recordScenes,
+} from '../../../examples/snapshots-service/lab/record-scenes.ts';
 import { SCENES } from '../../../examples/snapshots-service/lab/scenes.ts';
 import { findBarriers } from '../../support/accessibility.ts';
 import { visit } from '../../support/browser.ts';
@@ -22,6 +26,7 @@ describe("recordings of the lag lab's scenes", () => {
     folder = await mkdtemp(join(tmpdir(), 'lag-lab-'));
     const database = await startReplicatedDatabase<SnapshotTables>(createSnapshotTables);
     const { lab, close } = await startLagLab(database.cluster, { pace: 0.35 });
+    await prepareFolder(folder);
     await recordScenes(lab, folder, () => {}, new AbortController().signal);
     await close();
     await database.end();
@@ -70,6 +75,39 @@ describe("recordings of the lag lab's scenes", () => {
     expect(complaints).toEqual([]);
   });
 
+  test('say so when one is not there, and begin with one that is', async () => {
+    const { page } = await open('#scene=nope');
+    await page.getByText('Write spike: step 1 of 4').first().waitFor(PATIENCE);
+    await page.route('**/standby-restart.json', (route) => route.fulfill({ status: 404 }));
+    await page.locator('#scene-standby-restart').press('Enter');
+    await page.locator('#stop').press('Enter');
+    await page.getByText('Write spike has ended').first().waitFor(PATIENCE);
+    await page.locator('#scene-standby-restart').press('Enter');
+    await page.getByText('The recording is not there: the server says 404.').waitFor();
+    expect(await page.locator('#scene-long-lag').isEnabled()).toBe(true);
+  });
+
+  test('begin with what is calm, not with the scene before', async () => {
+    for (const { name } of SCENES) {
+      const text = await readFile(join(folder, 'lab/recordings', `${name}.json`), 'utf8');
+      const recording: Recording = JSON.parse(text);
+      const [first, second] = recording;
+      expect(first).toMatchObject({ state: { playing: null, played: null } });
+      expect(second).toMatchObject({ news: { polls: [], samples: [], marks: [] } });
+      const last = recording.findLast((event) => 'state' in event);
+      expect(last).toMatchObject({ state: { played: { name, end: 'finished' } } });
+    }
+  });
+
+  test('go to a new or empty folder only', async () => {
+    await expect(prepareFolder(folder)).rejects.toThrow(
+      `Expected \`--record\` to be a new or empty folder, got ${folder}.`,
+    );
+    await expect(prepareFolder('/dev/null/lab')).rejects.toThrow(
+      'Cannot make the folder /dev/null/lab: ENOTDIR',
+    );
+  });
+
   test('can be chosen, by the link or on the page, paused, and brought to their end', async () => {
     const { page } = await open('#scene=bogus-ids');
     await page.getByText('Bogus ids: step 1 of 1').first().waitFor(PATIENCE);
@@ -79,6 +117,10 @@ describe("recordings of the lag lab's scenes", () => {
     await page.getByText('Recording', { exact: true }).waitFor();
     await page.locator('#stop').press('Enter');
     await page.getByText('Bogus ids has ended').first().waitFor();
+    expect(await page.evaluate('document.activeElement.id')).toBe('scene-bogus-ids');
+    await page.getByRole('button', { name: 'Pause' }).press('Enter');
+    await page.getByRole('button', { name: 'Resume' }).press('Enter');
+    await page.getByText('Recording', { exact: true }).waitFor();
 
     await page.locator('#scene-long-lag').press('Enter');
     await page.getByText('Lag longer than the window: step 1 of 3').first().waitFor(PATIENCE);

@@ -5,6 +5,11 @@ import { formatCount } from './format.js';
 const WELCOME = 'Then see who lies, who waits, and who hammers the primary.';
 const NO_RUNNERS = 'There are no runners, so nobody reads. Set some under “Reads”.';
 const ENDS = { finished: 'has ended', stopped: 'was stopped', failed: 'failed' };
+const AFTER = {
+  finished: 'All is as it was before. What came of its polls:',
+  stopped: 'All is as it was before. What came of its polls:',
+  failed: 'The service has logged why. What came of its polls:',
+};
 
 /**
  * Above the lanes: what is to be seen just now, and what a scene has come to.
@@ -31,13 +36,14 @@ export function showCaption(onStop, announce) {
         ? [`${playing.title}: step ${playing.step} of ${playing.steps}`, playing.says]
         : played === null
           ? ['', idle]
-          : [
-              `${played.title} ${ENDS[played.end]}`,
-              'All is as it was before. What came of its polls:',
-            ];
+          : [`${played.title} ${ENDS[played.end]}`, AFTER[played.end]];
     setText(title, headline);
     setText(text, says);
+    const isPressed = document.activeElement === stop;
     stop.hidden = playing === null;
+    if (isPressed && played !== null && stop.hidden) {
+      byId(`scene-${played.name}`, HTMLElement).focus();
+    }
     tally.hidden = playing !== null || played === null;
     if (!tally.hidden && played !== null) tellTally(tally, played, lanes);
     const news = `${headline}. ${says}`;

@@ -11,12 +11,12 @@ const STATES = {
   recorded: { name: 'Recording', notice: '', announcement: 'The recording goes on.' },
   held: {
     name: 'Paused',
-    notice: 'Paused. The lab rests, unless somebody else watches it.',
+    notice: 'Paused: the page stands still.',
     announcement: 'Paused. Resume is a button.',
   },
   idle: {
     name: 'Paused',
-    notice: 'Paused, and the lab rests: nobody has touched this page for ten minutes.',
+    notice: 'Paused: nobody has touched this page for ten minutes.',
     announcement: 'Paused. Resume is a button.',
   },
 };
@@ -34,6 +34,7 @@ export function showConnection(announce, onHold, onResume) {
   const notice = byId('notice', HTMLElement);
   const resume = byId('resume', HTMLButtonElement);
   const hold = byId('hold', HTMLButtonElement);
+  const stop = byId('stop', HTMLButtonElement);
   const desk = byId('desk', HTMLElement);
   /** @type {HTMLElement | null} */
   let focused = null;
@@ -48,9 +49,12 @@ export function showConnection(announce, onHold, onResume) {
     setText(byId('connection-text', HTMLElement), name);
     setText(byId('notice-text', HTMLElement), text);
     const isOn = state === 'live' || state === 'recorded';
+    const isPressed = [hold, resume].some((button) => button === document.activeElement);
     notice.hidden = isOn;
     resume.hidden = isOn || state === 'lost';
     hold.hidden = !isOn;
+    stop.disabled = !isOn;
+    if (isPressed) (isOn ? hold : resume).focus();
     // What is inert loses the focus, which is to be where it was.
     if (!isOn) focused = desk.querySelector(':focus');
     desk.inert = !isOn;

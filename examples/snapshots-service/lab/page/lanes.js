@@ -1,11 +1,12 @@
 /** @import { LaneName, LabPoll } from '../lab-poll.ts' */
 /** @import { LaneOnShow } from '../lanes.ts' */
 /** @import { Recent } from './recent.js' */
+/** @import { Strip } from './strip.js' */
 import { byId, make, setText } from './dom.js';
 import { formatCount, formatMs, formatShare } from './format.js';
 import { drawSprites, readTheme } from './paint.js';
-import { SHOWN_MS } from './recent.js';
-import { percentileOf } from './stats.js';
+import { LONGEST_STEP_MS, SHOWN_MS } from './recent.js';
+import { percentileOf, Stats } from './stats.js';
 import { showStrip } from './strip.js';
 
 /**
@@ -22,7 +23,9 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
   let theme = readTheme();
   let sprites = drawSprites(theme);
   const look = () => ({ theme, sprites });
-  /** @type {Map<LaneName, ReturnType<typeof addLane>>} */
+  /** Lanes that are still painted as they looked before: one is repainted at a time, which takes a while. */
+  let stale = /** @type {{ strip: Strip }[]} */ ([]);
+  /** @type {Map<LaneName, Omit<ReturnType<typeof addLane>, 'showStrip'> & { strip: Strip }>} */
   const lanes = new Map();
 
   /** @param {LaneOnShow} lane @param {boolean} isFirst @param {boolean} isLast */
@@ -39,20 +42,20 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
     };
     const values = {
       wrong: total('Wrong'),
-      onPrimary: total('On the primary'),
+      onPrimary: total('Primary reads'),
       fromReplica: total('Right from the replica'),
       late: total('Late p50, p99'),
     };
     const head = make('div', { className: 'lane-head' }, choose, make('span', {}, says));
     list.append(make('li', {}, head, strip, totals));
     const parts = { lane: name, isFirst, isLast, look, selected, onSelect };
-    return { choose, values, strip: showStrip(strip, recent, parts) };
+    return { choose, values, showStrip: () => showStrip(strip, recent, parts) };
   };
 
   const lookAgain = () => {
     theme = readTheme();
     sprites = drawSprites(theme);
-    repaint();
+    stale = [...lanes.values()];
   };
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', lookAgain);
   const repaint = () => {
@@ -63,8 +66,12 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
     /** @param {readonly LaneOnShow[]} shown */
     show(shown) {
       if (lanes.size > 0) return;
-      for (const [index, lane] of shown.entries()) {
-        lanes.set(lane.name, addLane(lane, index === 0, index === shown.length - 1));
+      // All of them are laid out once, before the first is measured.
+      const added = shown.map((lane, index) => {
+        return { name: lane.name, ...addLane(lane, index === 0, index === shown.length - 1) };
+      });
+      for (const { name, showStrip: show, ...lane } of added) {
+        lanes.set(name, { ...lane, strip: show() });
       }
     },
     /** @param {LaneName} chosen */
@@ -93,16 +100,20 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
     draw() {
       // Zoom, or another screen: uPlot minds that by itself.
       if (theme.pixelRatio !== devicePixelRatio) lookAgain();
+      stale.shift()?.strip.repaint();
       for (const { strip } of lanes.values()) strip.draw();
     },
   };
 }
 
 /**
- * For how long of the half minute it is known what happened: the page may have been opened since.
+ * For how many seconds of those that are counted it is known what happened: nothing was measured while nobody watched.
  *
  * @param {Recent} recent
  */
-function secondsKnown({ samples: [first], now }) {
-  return Math.max(1, Math.min(SHOWN_MS, now - (first?.at ?? now)) / 1000);
+function secondsKnown({ samples, now }) {
+  const counted = samples.filter(({ at }) => at >= Stats.begin(now - SHOWN_MS));
+  const steps = counted.map(({ at }, index) => (counted[index + 1]?.at ?? now) - at);
+  const known = steps.filter((ms) => ms <= LONGEST_STEP_MS).reduce((sum, ms) => sum + ms, 0);
+  return Math.max(1, known / 1000);
 }

@@ -22,7 +22,7 @@ export function readLink() {
   const settings = {};
   for (const name of SETTINGS) {
     const value = said.get(name);
-    if (value !== null) settings[name] = name === 'paused' ? value === 'true' : Number(value);
+    if (value) settings[name] = name === 'paused' ? value === 'true' : Number(value);
   }
   return {
     settings,

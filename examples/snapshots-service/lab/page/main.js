@@ -21,8 +21,8 @@ import { send } from './server.js';
 import { showStory } from './story.js';
 import { createStream } from './stream.js';
 
-/** The scene to begin with, on a page that has no server behind it. */
-const recorded = document.documentElement.dataset['recordings'];
+/** The scenes that were recorded, on a page that has no server behind it. */
+const recorded = document.documentElement.dataset['recordings']?.split(' ');
 const recent = new Recent();
 /** @type {LabState | undefined} */
 let state;
@@ -63,8 +63,11 @@ const skipHits = byId('skip-hits', HTMLInputElement);
 /** @param {string | null} name */
 const play = async (name) => {
   if (recorded === undefined) onState(await send('POST', 'lab/scene', { name }));
-  else if (name === null) recording.stop();
-  else await recording.play(name);
+  else if (name !== null) await recording.play(name);
+  else {
+    recording.stop();
+    lanes.repaint();
+  }
 };
 const scenes = showScenes(play);
 const controls = showControls(async (patch) => onState(await send('PATCH', 'lab/settings', patch)));
@@ -79,16 +82,17 @@ addEventListener('hashchange', () => {
 const followLink = async () => {
   if (link === undefined || state === undefined) return;
   const { settings, scene, lane, skipHits: skips } = link;
+  const { standby, traffic } = state.obstacles;
+  const isInTheWay = recorded === undefined && traffic !== null;
+  if (isInTheWay && scene !== (state.playing?.name ?? null)) return;
   link = undefined;
   skipHits.checked = skips;
   const known = state.lanes.find(({ name }) => name === lane)?.name ?? 'catch-up';
   selection.setLane(known);
-  const { standby, traffic } = state.obstacles;
   const { lagMs, paused, ...others } = { ...state.defaults, ...settings };
   const allowed = standby === null ? { lagMs, paused, ...others } : others;
   if (traffic === null) await controls.set(allowed);
-  const playing = recorded === undefined ? state.playing?.name : recording.scene;
-  if (scene !== null && scene !== playing) await scenes.press(scene);
+  if (scene !== null && scene !== state.playing?.name) await scenes.press(scene);
 };
 
 /** @param {LabState} newState */
@@ -100,7 +104,8 @@ const onState = (newState) => {
   controls.show(newState);
   scenes.show(newState);
   showState(newState);
-  setText(byId('servers', HTMLElement), `Running on ${newState.servers}.`);
+  const when = recorded === undefined ? 'Running' : 'Recorded';
+  setText(byId('servers', HTMLElement), `${when} on ${newState.servers}.`);
   keepFocus();
   void followLink();
   onView();
@@ -132,11 +137,18 @@ const listener = {
     paintConnection('lost');
   },
 };
-const recording = createRecording(link?.scene ?? recorded ?? '', listener, () => recent.stop());
+const linked = recorded?.find((name) => name === link?.scene);
+if (link !== undefined && recorded !== undefined) link = { ...link, scene: null };
+const recording = createRecording(linked ?? recorded?.[0] ?? '', listener, () => recent.stop());
 const source = recorded === undefined ? createStream(listener) : recording;
 // A browser opens six connections to a host: tabs that nobody looks at would take all of them, and keep the lab at work.
 const presence = watchPresence((is) => {
-  if (is === 'here') return source.open();
+  if (is === 'here') {
+    source.open();
+    // A recording that has ended has no news.
+    if (recorded !== undefined && state !== undefined) paintConnection('recorded');
+    return;
+  }
   source.close();
   recent.stop();
   if (is !== 'hidden') paintConnection(is);

@@ -12,6 +12,7 @@ export function readTheme() {
   const style = getComputedStyle(document.documentElement);
   /** @param {string} name */
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const scale = Number.parseFloat(style.fontSize) / 15;
   return {
     ink: colour('ink-soft'),
     surface: colour('surface'),
@@ -30,8 +31,10 @@ export function readTheme() {
       error: colour('error'),
     },
     pixelRatio: devicePixelRatio,
-    font: `12px ${style.fontFamily}`,
-    labelFont: `600 ${12 * devicePixelRatio}px ${style.fontFamily}`,
+    /** How much larger than usual the reader wants texts. */
+    scale,
+    font: `${12 * scale}px ${style.fontFamily}`,
+    labelFont: `600 ${12 * scale * devicePixelRatio}px ${style.fontFamily}`,
   };
 }
 

@@ -4,6 +4,8 @@ import { Stats } from './stats.js';
 
 /** How far back the page goes, in all that it shows. */
 export const SHOWN_MS = 30_000;
+/** Samples that are farther apart have a time between them of which nothing is known. */
+export const LONGEST_STEP_MS = 2_000;
 
 /** What happened in the last half minute, by the server's clock. Nothing older is kept. */
 export class Recent {

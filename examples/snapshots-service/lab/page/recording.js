@@ -9,14 +9,19 @@
  * @param {() => void} onEnd
  */
 export function createRecording(first, { onState, onNews, onLost }, onEnd) {
-  let scene = first;
   /** @type {Recording} */
   let events = [];
   let next = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  const close = () => clearTimeout(timer);
+  /** Counts up, so that what was asked for before is not played after it. */
+  let turn = 0;
+
+  const close = () => {
+    turn += 1;
+    clearTimeout(timer);
+  };
   const open = () => {
     close();
     const start = performance.now() - (events[next]?.ms ?? 0);
@@ -26,7 +31,7 @@ export function createRecording(first, { onState, onNews, onLost }, onEnd) {
       if (event !== undefined) timer = setTimeout(tellOnTime, start + event.ms - performance.now());
     };
     if (events.length > 0) tellOnTime();
-    else void play(scene);
+    else void play(first).catch(onLost);
   };
   /** @param {number} until - milliseconds from the beginning */
   const tell = (until) => {
@@ -39,13 +44,13 @@ export function createRecording(first, { onState, onNews, onLost }, onEnd) {
   /** @param {string} name */
   const play = async (name) => {
     close();
-    scene = name;
-    try {
-      const response = await fetch(`lab/recordings/${name}.json`);
-      events = await response.json();
-    } catch {
-      return onLost();
-    }
+    const mine = turn;
+    const response = await fetch(`lab/recordings/${name}.json`);
+    if (!response.ok)
+      throw new Error(`The recording is not there: the server says ${response.status}.`);
+    const recording = await response.json();
+    if (mine !== turn) return;
+    events = recording;
     next = 0;
     open();
   };
@@ -57,9 +62,6 @@ export function createRecording(first, { onState, onNews, onLost }, onEnd) {
     stop() {
       close();
       tell(Infinity);
-    },
-    get scene() {
-      return scene;
     },
   };
 }

@@ -40,14 +40,23 @@ export class Stats {
   }
 
   /**
-   * All since a moment. What is older is forgotten.
+   * When the first whole second after a moment begins, which is where counts begin.
+   *
+   * @param {number} from
+   */
+  static begin(from) {
+    return Math.ceil(from / 1000) * 1000;
+  }
+
+  /**
+   * All of the whole seconds since a moment. What is older is forgotten.
    *
    * @param {number} from
    */
   since(from) {
     const sum = noTotals();
     for (const [second, totals] of this.#seconds) {
-      if (second < secondOf(from)) {
+      if (second * 1000 < Stats.begin(from)) {
         this.#seconds.delete(second);
         continue;
       }
@@ -84,9 +93,13 @@ export function percentileOf({ late }, percent) {
     for (const [bin, count] of counts.entries()) addTo(bins, bin, count);
   }
   const all = bins.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return Number.NaN;
   let rest = Math.ceil((percent / 100) * all);
-  const bin = bins.findIndex((count) => (rest -= count) <= 0);
-  return all === 0 ? Number.NaN : 10 ** (LEAST_DECADE + (bin + 0.5) / BINS_PER_DECADE);
+  for (const [bin, count] of bins.entries()) {
+    if (count >= rest) return 10 ** (LEAST_DECADE + (bin + (rest - 0.5) / count) / BINS_PER_DECADE);
+    rest -= count;
+  }
+  return Number.NaN;
 }
 
 /** @param {number} ms */

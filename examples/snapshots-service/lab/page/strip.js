@@ -6,15 +6,13 @@ import { formatMs, formatSetting } from './format.js';
 import { paintHistogram } from './histogram.js';
 import { kindOf } from './kinds.js';
 import { ring, within, write } from './paint.js';
-import { SHOWN_MS } from './recent.js';
+import { LONGEST_STEP_MS, SHOWN_MS } from './recent.js';
 import { Tape } from './tape.js';
 
 const SHOWN_S = SHOWN_MS / 1000;
 /** The scale, as powers of ten of a millisecond, and where its labels are. */
 const RANGE = /** @type {const} */ ([-0.7, 3.7]);
 const LABELS = [0, 1, 2, 3];
-/** Samples that are farther apart are not joined. */
-const LONGEST_STEP_S = 2;
 /** How far from a poll a click may be, in CSS pixels. */
 const REACH = 28;
 
@@ -131,7 +129,7 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
         {
           ...axis,
           grid,
-          size: isLast ? 22 : 0,
+          size: () => (isLast ? 22 * look().theme.scale : 0),
           gap: 2,
           space: 60,
           incrs: [5, 10],
@@ -140,7 +138,7 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
         {
           ...axis,
           grid,
-          size: 50,
+          size: () => 50 * look().theme.scale,
           gap: 4,
           splits: LABELS,
           values: (_, splits) => splits.map((decade) => formatSetting(10 ** decade)),
@@ -184,7 +182,7 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
       for (const { at, lagMs } of recent.samples) {
         const second = toSeconds(at);
         // Nothing was measured while nobody watched.
-        if (second - (seconds.at(-1) ?? second) > LONGEST_STEP_S) {
+        if (second - (seconds.at(-1) ?? second) > LONGEST_STEP_MS / 1000) {
           seconds.push(second);
           lag.push(null);
         }
