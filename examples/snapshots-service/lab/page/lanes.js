@@ -23,8 +23,6 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
   let theme = readTheme();
   let sprites = drawSprites(theme);
   const look = () => ({ theme, sprites });
-  /** Lanes that are still painted as they looked before: one is repainted at a time, which takes a while. */
-  let stale = /** @type {{ strip: Strip }[]} */ ([]);
   /** @type {Map<LaneName, Omit<ReturnType<typeof addLane>, 'showStrip'> & { strip: Strip }>} */
   const lanes = new Map();
 
@@ -55,7 +53,7 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
   const lookAgain = () => {
     theme = readTheme();
     sprites = drawSprites(theme);
-    stale = [...lanes.values()];
+    repaint();
   };
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', lookAgain);
   const repaint = () => {
@@ -82,7 +80,12 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
     add(polls) {
       for (const poll of polls) lanes.get(poll.lane)?.strip.add(poll);
     },
+    /** Paints all anew, in the next frames. */
     repaint,
+    /** Goes on with that, for a frame. */
+    paintMore() {
+      [...lanes.values()].some(({ strip }) => strip.paintMore());
+    },
     tellTotals() {
       const seconds = secondsKnown(recent);
       for (const [name, { values }] of lanes) {
@@ -100,7 +103,6 @@ export function showLanes(recent, { selected, onSelect, onChoose }) {
     draw() {
       // Zoom, or another screen: uPlot minds that by itself.
       if (theme.pixelRatio !== devicePixelRatio) lookAgain();
-      stale.shift()?.strip.repaint();
       for (const { strip } of lanes.values()) strip.draw();
     },
   };

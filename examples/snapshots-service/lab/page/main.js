@@ -158,6 +158,7 @@ const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 let drawnAt = -Infinity;
 /** @param {number} time */
 const animate = (time) => {
+  lanes.paintMore();
   if (time - drawnAt >= (reducedMotion.matches ? 1000 : 100)) {
     drawnAt = time;
     draw();

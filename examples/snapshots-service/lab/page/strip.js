@@ -15,12 +15,15 @@ const RANGE = /** @type {const} */ ([-0.7, 3.7]);
 const LABELS = [0, 1, 2, 3];
 /** How far from a poll a click may be, in CSS pixels. */
 const REACH = 28;
+/** How many polls are drawn in a frame, besides new ones: thousands would take too long. */
+const MOST_AT_ONCE = 1_000;
 
 /**
  * @typedef {object} Strip
  * @property {() => void} draw
  * @property {(poll: LabPoll) => void} add - draws a new poll
- * @property {() => void} repaint - forgets what is drawn, and draws all polls again
+ * @property {() => void} repaint - forgets what is drawn, for `paintMore` to draw all polls again
+ * @property {() => boolean} paintMore - draws as many of them as a frame has time for, and tells whether there were any
  */
 
 /**
@@ -40,7 +43,10 @@ const REACH = 28;
  */
 export function showStrip(container, recent, { lane, isFirst, isLast, look, selected, onSelect }) {
   const tape = new Tape();
-  let tapeSize = '';
+  let paintedSize = '';
+  /** @type {LabPoll[]} */
+  let rest = [];
+  const size = () => `${plot.bbox.width}×${plot.bbox.height}`;
 
   /** @param {number} at */
   const toSeconds = (at) => (at - recent.now) / 1000;
@@ -61,8 +67,9 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
     );
   };
   const repaint = () => {
+    paintedSize = size();
     tape.reset(plot.bbox.width, plot.bbox.height, recent.now);
-    for (const poll of recent.lane(lane).polls) add(poll);
+    rest = [...recent.lane(lane).polls];
   };
 
   /** @param {uPlot} u */
@@ -89,9 +96,6 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
 
   /** @param {uPlot} u */
   const drawPolls = ({ ctx, bbox }) => {
-    const size = `${bbox.width}×${bbox.height}`;
-    if (size !== tapeSize) repaint();
-    tapeSize = size;
     within(ctx, bbox, () => tape.copyTo(ctx, bbox, recent.now));
   };
 
@@ -174,6 +178,12 @@ export function showStrip(container, recent, { lane, isFirst, isLast, look, sele
   return {
     add,
     repaint,
+    paintMore() {
+      if (paintedSize !== size()) repaint();
+      const polls = rest.splice(0, MOST_AT_ONCE);
+      for (const poll of polls) add(poll);
+      return polls.length > 0;
+    },
     draw() {
       /** @type {number[]} */
       const seconds = [];
