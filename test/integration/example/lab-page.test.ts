@@ -81,8 +81,9 @@ describe("the lag lab's page", () => {
       await expect.poll(() => totalsOf(page, lane), PATIENCE).toMatchObject(totals);
     }
     expect(await page.locator('#lanes .bad').count()).toBe(2);
-    const drawsLies = await page.evaluate<boolean[]>(DRAWS_LIES);
-    expect(drawsLies).toEqual([true, false, true, false, false]);
+    await expect
+      .poll(() => page.evaluate<boolean[]>(DRAWS_LIES), PATIENCE)
+      .toEqual([true, false, true, false, false]);
     await lab.change({ lagMs: 0 });
   });
 
