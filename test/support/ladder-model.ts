@@ -1,14 +1,7 @@
 import type { AttemptSource, Outcome } from 'kysely-replica-fallback';
 
 /** How a client answers. `down` is what `isUnavailable` knows. */
-type AnswerKind =
-  | 'row'
-  | 'nothing'
-  | 'no result'
-  | 'down'
-  | 'error'
-  | 'not an error'
-  | 'abort';
+type AnswerKind = 'row' | 'nothing' | 'no result' | 'down' | 'error' | 'not an error' | 'abort';
 
 export interface Answer {
   readonly kind: AnswerKind;
