@@ -26,8 +26,10 @@ describe("the link of the lag lab's page", () => {
   };
 
   test('sets all that it says, and all else as it is at first', async () => {
-    const { page, lab } = await open(
-      '#lagMs=20&runners=3&pollsPerSecond=10&retryMaxMs=300&lane=blind&skipHits=true',
+    const { lab, url } = await startLagLab(database.cluster);
+    await lab.change({ retryMinMs: 10 });
+    const { page } = await visit(
+      `${url}/#lagMs=20&runners=3&pollsPerSecond=10&retryMaxMs=300&lane=blind&skipHits=true`,
     );
     await expect
       .poll(() => lab.state().settings, PATIENCE)
