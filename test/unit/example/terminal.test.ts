@@ -48,8 +48,15 @@ describe("the example's output", () => {
   });
 
   test('paints on a terminal, unless NO_COLOR is set', () => {
-    vi.stubEnv('FORCE_COLOR', undefined);
-    vi.stubEnv('NO_COLOR', undefined);
+    for (const name of [
+      'CI',
+      'FORCE_COLOR',
+      'NODE_DISABLE_COLORS',
+      'NO_COLOR',
+      'TEAMCITY_VERSION',
+    ]) {
+      vi.stubEnv(name, undefined);
+    }
     vi.stubEnv('TERM', 'xterm');
     onTestFinished(() => void vi.unstubAllEnvs());
     const { paint } = createScreen(80).terminal;
