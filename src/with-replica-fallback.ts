@@ -160,6 +160,8 @@ async function retry<Client, T>(
     const all = [...delays];
     const windowMs = longestWait(retryMs, all);
     if (windowMs === 0 || (await catchUp.recover(read, windowMs))) return;
+    await failOver(read);
+    if (!read.hasMissed) return;
     delays = all;
   }
   for (const delayMs of delays) {

@@ -107,6 +107,29 @@ test('goes to the primary at once when the only replica fails that was waited fo
   expect(asked.at(-1)).toBe('primary as primary');
 });
 
+test('asks none again that has failed, when no other says where it is', async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { options, asked, find, write, replicas } = fakeCluster(2);
+    write('o1');
+    const [silent, failing] = replicas as [FakeServer, FakeServer];
+    silent.says = async () => undefined;
+    failing.has = 1;
+    const query: FakeQuery = async (db, attempt) => {
+      const row = await find('o1')(db, attempt);
+      if (db === failing) throw down;
+      return row;
+    };
+
+    const [{ report }] = await Promise.all([
+      seeRead(query, { ...options, isUnavailable }),
+      vi.advanceTimersByTimeAsync(1000),
+    ]);
+
+    expect(report).toMatchObject({ outcome: 'primary', replicaError: down });
+    expect(asked.filter((who) => who.startsWith(failing.name))).toHaveLength(1);
+  }
+});
+
 test('waits for those that say where they are, when one does not', async () => {
   const { options, find, write, replay, replicas } = fakeCluster(3);
   write('o1');
