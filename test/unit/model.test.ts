@@ -1,154 +1,267 @@
-import { getEventListeners } from 'node:events';
+import type { Meter } from '@opentelemetry/api';
 import * as fc from 'fast-check';
 import {
   PrimaryBudgetExceededError,
   type ReadReport,
-  withReplicaFallback,
+  ReplicaTimeoutError,
 } from 'kysely-replica-fallback';
-import { expect, test } from 'vitest';
-import { type Answer, predict, type Scenario } from '../support/ladder-model.ts';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { stopTheClock } from '../support/fake-clock.ts';
+import { type InMemoryMetrics, inMemoryMetrics } from '../support/in-memory-metrics.ts';
+import {
+  type Answer,
+  BEYOND,
+  type Ending,
+  NEWEST,
+  OLD,
+  predict,
+  type Prediction,
+  type Scenario,
+} from '../support/ladder-model.ts';
+import {
+  type Circumstances,
+  CLASSIFIER_ERROR,
+  countTimers,
+  Down,
+  runScenario,
+} from '../support/run-scenario.ts';
 import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
 
 const SEED = Number(process.env['KYSELY_REPLICA_FALLBACK_TEST_SEED'] ?? Date.now() % 2 ** 31);
-/** In batches, because each read waits for timers. */
+/** In batches, because all scenarios of one share the clock, and run in the time of one. */
 const BATCHES = 200;
 const BATCH = 100;
+const NEVER = Infinity;
+/** On the clock of a batch, before it counts as hanging. */
+const MOST_STEPS = 1e6;
 
-class Down extends Error {}
-/** Knows more than it should: a query that was aborted ends the read, whatever is said of it. */
-const isDownOrAborted = (error: unknown) =>
-  error instanceof Down || (error instanceof Error && error.name === 'AbortError');
+type Given = number | 'now' | undefined;
+
 const noResult = () => Object.assign(new Error('no result'), { node: {} });
 const aborted = () => Object.assign(new Error('aborted'), { name: 'AbortError' });
 
 const answer: fc.Arbitrary<Answer> = fc.oneof(
-  { arbitrary: fc.anything().filter(isRow).map(row), weight: 3 },
+  { arbitrary: answers('row', fc.anything().filter(isRow)), weight: 3 },
+  { arbitrary: answers('nothing', fc.constantFrom(undefined, null)), weight: 6 },
+  answers('no result', fc.constant(0).map(noResult)),
   {
-    arbitrary: fc.constantFrom(undefined, null).map((given) => answerOf('nothing', given)),
-    weight: 5,
+    arbitrary: answers(
+      'down',
+      fc.string().map((message) => new Down(message)),
+    ),
+    weight: 4,
   },
-  fc.constant(0).map(() => answerOf('no result', noResult())),
-  { arbitrary: fc.constant(0).map(() => answerOf('down', new Down())), weight: 4 },
-  fc.string().map((message) => answerOf('error', new TypeError(message))),
-  fc
-    .constantFrom(undefined, null, 0, 'text', false)
-    .map((given) => answerOf('not an error', given)),
-  fc.constant(0).map(() => answerOf('abort', aborted())),
+  answers(
+    'error',
+    fc.string().map((message) => new TypeError(message)),
+  ),
+  answers('not an error', fc.constantFrom(undefined, null, 0, 'text', false)),
+  answers('abort', fc.constant(0).map(aborted)),
 );
 
+/**
+ * No two things happen at the same time, so that it is clear which one is first: queries end at hundreds of milliseconds,
+ * time-outs 50 later, aborts 7, and each replica catches up at a moment of its own.
+ */
 const scenario: fc.Arbitrary<Scenario> = fc.record({
-  replicas: fc.integer({ min: 1, max: 4 }),
+  replicas: fc
+    .array(
+      fc.record({
+        catchesUpAt: fc.constantFrom(0, 400, 1_400, NEVER),
+        tells: fc.constantFrom(true, true, true, false),
+      }),
+      { minLength: 1, maxLength: 4 },
+    )
+    .map((replicas) =>
+      replicas.map(({ catchesUpAt, tells }, index) => ({
+        catchesUpAt: catchesUpAt === 0 ? 0 : catchesUpAt + 15 + 10 * index,
+        tells,
+      })),
+    ),
+  aborts: fc.array(
+    fc.constantFrom(NEVER, NEVER, NEVER, 0, 107, 407, 1_007, 1_407, 50_007, 150_007),
+    {
+      minLength: 1,
+      maxLength: 3,
+    },
+  ),
   answers: fc.array(answer, { minLength: 1, maxLength: 8 }),
-  waits: fc.integer({ min: 0, max: 4 }),
+  primaryAnswers: fc.array(answer, { minLength: 1, maxLength: 3 }),
+  isBypassed: fc.integer({ min: 0, max: 19 }).map((number) => number === 0),
+  isMiss: fc.constantFrom('default', 'default', 'default', 'undefined only', 'throws'),
   knowsDown: fc.boolean(),
+  replicaTimeoutMs: fc.constantFrom(undefined, 150),
+  delays: fc.array(fc.constantFrom(1_000, 2_000), { maxLength: 3 }),
   hasSpill: fc.constantFrom(undefined, true, false),
-  abort: fc.oneof(
-    { arbitrary: fc.constant('never' as const), weight: 4 },
-    fc.constant('before' as const),
+  isCoalesced: fc.boolean(),
+  catchUp: fc.option(
     fc.record({
-      during: fc.constantFrom('attempt' as const, 'wait' as const),
-      number: fc.integer({ min: 0, max: 3 }),
+      primary: fc.constantFrom('tells', 'tells', 'tells', 'fails', 'hangs'),
+      after: fc.constantFrom<Given>(undefined, undefined, OLD, NEWEST, BEYOND, 'now'),
     }),
+    { nil: undefined },
   ),
 });
 
-test(`climbs the ladder as the model does, in ${BATCHES * BATCH} reads (seed ${SEED})`, async () => {
+const circumstances: fc.Arbitrary<Circumstances> = fc.record({
+  waitOnServer: fc.boolean(),
+  obeysSignal: fc.boolean(),
+});
+
+/** How a read that waits for replicas learns that one is there takes time, if it has to ask again and again. */
+function isTimed({ catchUp, aborts }: Scenario, { waitOnServer }: Circumstances): boolean {
+  return catchUp === undefined || (waitOnServer && aborts.length === 1);
+}
+
+/** Where times are not exact, nothing may depend on them. */
+function simplified(told: Scenario, how: Circumstances): Scenario {
+  const timed = isTimed(told, how);
+  if (timed && told.catchUp?.after !== 'now') return told;
+  const atOnce = { ...told, answers: told.answers.map((each) => ({ ...each, takesMs: 0 })) };
+  if (timed) return atOnce;
+  return {
+    ...atOnce,
+    aborts: told.aborts.map((at) => (at > 0 && at < 50_000 ? NEVER : at)),
+    replicas: told.replicas.map(({ catchesUpAt, tells }) => ({
+      catchesUpAt: catchesUpAt > 0 && catchesUpAt < NEVER ? 415 : catchesUpAt,
+      tells,
+    })),
+  };
+}
+
+beforeEach(stopTheClock);
+
+test(`climbs the ladder as the model does, in ${BATCHES * BATCH} scenarios (seed ${SEED})`, async () => {
   const batches = fc.asyncProperty(
-    fc.array(scenario, { minLength: BATCH, maxLength: BATCH }),
-    async (scenarios) => {
-      const unhandled = await unhandledRejectionsOf(() => Promise.all(scenarios.map(check)));
+    fc.array(fc.tuple(scenario, circumstances), { minLength: BATCH, maxLength: BATCH }),
+    async (batch) => {
+      const metrics = inMemoryMetrics();
+      let predicted: string[] = [];
+      const unhandled = await unhandledRejectionsOf(async () => {
+        const checks = batch.map(([told, how]) => check(simplified(told, how), how, metrics.meter));
+        const running = new Set(checks);
+        void Promise.allSettled(checks).then(() => running.clear());
+        for (let step = 0; running.size > 0 && step < MOST_STEPS; step++) {
+          await vi.advanceTimersToNextTimerAsync();
+        }
+        expect(running.size).toBe(0);
+        expect(vi.getTimerCount()).toBe(countTimers());
+        predicted = (await Promise.all(checks)).flat();
+      });
       expect(unhandled).toEqual([]);
+      expect(await countedBy(metrics)).toEqual(tally(predicted));
     },
   );
   await fc.assert(batches, { seed: SEED, numRuns: BATCHES });
 }, 300_000);
 
-/** Runs a read for real, and compares all that came of it with what the model says. */
-async function check(told: Scenario): Promise<void> {
-  const primary = { name: 'primary' };
-  const replicas = Array.from({ length: told.replicas }, (_, index) => ({
-    name: `replica ${index}`,
-  }));
-  const abortion = new AbortController();
-  const { signal } = abortion;
-  const reason = new Error('The caller has gone.');
-  const { abort } = told;
-  const abortsIn = (during: string, number: number): boolean =>
-    typeof abort === 'object' && abort.during === during && abort.number === number;
-  if (abort === 'before') abortion.abort(reason);
-
-  const asked: { db: object; source: string }[] = [];
-  const reports: ReadReport[] = [];
-  let waits = 0;
-  const read = withReplicaFallback<object, unknown>(
-    async (db, { source }) => {
-      const number = asked.push({ db, source }) - 1;
-      if (abortsIn('attempt', number)) abortion.abort(reason);
-      const { kind, given } = told.answers[number % told.answers.length]!;
-      if (kind === 'row' || kind === 'nothing') return given;
-      throw given;
-    },
-    {
-      primary,
-      replica: replicas,
-      isUnavailable: told.knowsDown ? isDownOrAborted : undefined,
-      retryMs: {
-        *delays() {
-          while (waits < told.waits) {
-            waits += 1;
-            if (abortsIn('wait', waits - 1)) setImmediate(() => abortion.abort(reason));
-            yield abortsIn('wait', waits - 1) ? 1_000 : 0;
-          }
-        },
-      },
-      primaryBudget:
-        told.hasSpill === undefined
-          ? undefined
-          : { deposit() {}, withdraw: () => told.hasSpill === true },
-      signal,
-      onOutcome: (report) => void reports.push(report),
-    },
-  );
-  const ending = await read.then(
-    (value) => ({ ok: true, given: value }),
-    (error: unknown) => ({ ok: false, given: error }),
-  );
-
-  const predicted = predict(told);
-  const seen = new Set<object>();
-  const clients = asked.map(({ db }, index) => {
-    if (db === primary) return 'primary';
-    const isFresh = !seen.has(db);
-    seen.add(db);
-    return isFresh ? 'fresh' : db === asked[index - 1]?.db ? 'same' : 'another';
-  });
-  expect({ sources: asked.map(({ source }) => source), clients, waits }).toEqual({
-    sources: predicted.sources,
-    clients: predicted.clients,
-    waits: predicted.waits,
-  });
-  const expected = predicted.ending;
-  const gave =
-    expected === 'rejected'
-      ? ending.given instanceof PrimaryBudgetExceededError
-      : Object.is(ending.given, expected === 'reason' ? reason : expected.given);
-  const isValue = typeof expected === 'object' && ['row', 'nothing'].includes(expected.kind);
-  expect({ isValue: ending.ok, gave }).toEqual({ isValue, gave: true });
-  const [report] = reports;
-  expect(reports.length).toBe(1);
-  expect(report).toMatchObject({ outcome: predicted.outcome, attempts: predicted.sources.length });
-  const { misses, failures } = predicted;
-  expect(report?.recovery?.misses ?? 0).toBe(misses);
-  expect(report?.recovery?.failures ?? 0).toBe(failures);
-  expect(getEventListeners(signal, 'abort')).toEqual([]);
+/** Runs a scenario for real, and compares all that came of it with what the model says. */
+async function check(told: Scenario, how: Circumstances, meter: Meter): Promise<string[]> {
+  const observed = await runScenario(told, how, meter);
+  const predictions = predict(told, observed.choices);
+  const isExact = isTimed(told, how);
+  for (const [number, prediction] of predictions.entries()) {
+    const read = observed.reads[number]!;
+    const { attempts, primaryQueries, ending, replicaError, report } = prediction;
+    expect({ attempts: read.attempts, primaryQueries: read.primaryQueries }).toEqual({
+      attempts,
+      primaryQueries,
+    });
+    expect(read.ending.ok).toBe(isValue(ending));
+    expect(isGiven(read.ending.given, ending, read.reason)).toBe(true);
+    expect(read.reports.map((each) => comparable(each, isExact))).toEqual(
+      report === undefined ? [] : [comparable(report, isExact)],
+    );
+    for (const { error, replicaError: given } of read.reports) {
+      expect(error).toBe(isValue(ending) ? undefined : read.ending.given);
+      expect(replicaError === undefined || isGiven(given, replicaError, undefined)).toBe(true);
+    }
+    expect(read.listeners).toBe(0);
+  }
+  const spills = predictions.reduce((sum, { primaryQueries, ending }) => {
+    return sum + primaryQueries + Number(ending === 'rejected');
+  }, 0);
+  const hasBudget = told.hasSpill !== undefined && !told.isBypassed;
+  expect(observed.withdrawals).toBe(hasBudget ? spills : 0);
+  // One that was aborted may not know yet whether it has to spill.
+  const known = predictions.filter(({ ending }) => ending !== 'reason').length;
+  expect(observed.deposits).toBeGreaterThanOrEqual(hasBudget ? known : 0);
+  expect(observed.deposits).toBeLessThanOrEqual(hasBudget ? predictions.length : 0);
+  return predictions.flatMap(({ report }) => (report === undefined ? [] : countsOf(report)));
 }
 
-function answerOf(kind: Answer['kind'], given: unknown): Answer {
-  return { kind, given };
+/** What a report adds to the metrics. */
+function countsOf({ outcome, recovery, coalesced }: NonNullable<Prediction['report']>): string[] {
+  const of = (name: string, attributes: object = { outcome }): string =>
+    `${name} ${JSON.stringify({ ...attributes, operation: 'read' })}`;
+  const counts = [of('replica_fallback.reads')];
+  if (recovery === undefined) return counts;
+  const { misses, failures, catchUp } = recovery;
+  const isServed = outcome === 'replica_retry' || outcome === 'primary';
+  counts.push(of('replica_fallback.recovery.duration'));
+  if (coalesced) counts.push(of('replica_fallback.coalesced'));
+  if (isServed && misses > 0) counts.push(of('replica_fallback.replica_miss'));
+  if (isServed && failures > 0) counts.push(of('replica_fallback.replica_failure'));
+  if (catchUp !== undefined) {
+    const { waitedFor: waited_for, end } = catchUp;
+    counts.push(of('replica_fallback.catch_up.duration', { waited_for, end }));
+  }
+  return counts;
 }
 
-function row(given: unknown): Answer {
-  return { kind: 'row', given };
+/** How often each stands in a list. */
+function tally(all: readonly string[]): Record<string, number> {
+  const tallied: Record<string, number> = {};
+  for (const each of all) tallied[each] = (tallied[each] ?? 0) + 1;
+  return tallied;
+}
+
+/** What a meter has counted, but for the queries for positions, which reads share. */
+async function countedBy({ collect }: InMemoryMetrics): Promise<Record<string, number>> {
+  const counted = Object.entries(await collect()).flatMap(([name, { points }]) =>
+    points.map(([attributes, count]) => [`${name} ${JSON.stringify(attributes)}`, count] as const),
+  );
+  return Object.fromEntries(counted.filter(([name]) => !name.includes('_queries ')));
+}
+
+type Reported = NonNullable<Prediction['report']> & Partial<ReadReport>;
+
+/** A report without its errors, and without times if they are not exact. */
+function comparable(report: Reported, isExact: boolean): object {
+  const isLeftOut = (key: string): boolean =>
+    ['operation', 'error', 'replicaError'].includes(key) || (!isExact && key.endsWith('Ms'));
+  return JSON.parse(JSON.stringify(report, (key, value) => (isLeftOut(key) ? undefined : value)));
+}
+
+function isValue(ending: Ending): boolean {
+  return typeof ending === 'object' && ['row', 'nothing'].includes(ending.kind);
+}
+
+/** Whether this is what the model says, by identity. */
+function isGiven(given: unknown, ending: Ending, reason: unknown): boolean {
+  switch (ending) {
+    case 'reason':
+      return given === reason;
+    case 'classifier':
+      return given === CLASSIFIER_ERROR;
+    case 'rejected':
+      return given instanceof PrimaryBudgetExceededError;
+    case 'timeout':
+      return given instanceof ReplicaTimeoutError;
+    case 'behind':
+      return false; // of nobody's concern
+    default:
+      return Object.is(given, ending.given);
+  }
+}
+
+/** Answers of a kind, in the milliseconds that they take on a replica. */
+function answers(kind: Answer['kind'], given: fc.Arbitrary<unknown>): fc.Arbitrary<Answer> {
+  return fc.record({
+    kind: fc.constant(kind),
+    given,
+    takesMs: fc.constantFrom(0, 100, 100, 200),
+  });
 }
 
 /** What a query may return that is neither a miss nor a promise, nor a query that was not executed. */
