@@ -37,6 +37,7 @@ function openDatabase(
     connectionTimeoutMillis: 2_000,
     statement_timeout: 5_000,
     query_timeout: 6_000, // for a server that does not even get round to its own time-out
+    pipeline: true, // or a client whose query has timed out would be used again, and time out again
     application_name: 'snapshots-service',
     connectionString, // last, because its parameters win
   });

@@ -16,6 +16,7 @@ import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 
 /** Nothing listens here. */
 const NOWHERE = 'postgres://postgres@127.0.0.1:1/postgres';
@@ -112,6 +113,24 @@ describe("the example's service", () => {
       await unlock();
       await database.catchUp();
       expect((await service.since(key)).status).toBe(200);
+    },
+  );
+
+  test.for(['primary', 'replica'] as const)(
+    'has lost a connection that the %s does not answer on any more after one time-out',
+    async (name) => {
+      await using proxy = await startTcpProxy(urls[name]);
+      const through = `${proxy.connectionString}?query_timeout=1000`;
+      const service = await startExampleService({ ...urls, [name]: through });
+      const key = await service.createRun();
+      await database.catchUp();
+      const ask = () => (name === 'replica' ? service.since(key) : service.post('/runs'));
+      expect((await ask()).status).toBeLessThan(300);
+
+      proxy.loseServer();
+      expect(problemOf(await ask())).toEqual(UNAVAILABLE);
+      expect((await ask()).status).toBeLessThan(300);
+      expect(proxy.accepted).toBe(2);
     },
   );
 
