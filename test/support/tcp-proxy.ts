@@ -17,8 +17,8 @@ export interface TcpProxy extends AsyncDisposable {
   blackHole(): void;
   /** The connections that are open lose their server without being told. New ones get through. */
   loseServer(): void;
-  /** From now on, new connections lead to another server. */
-  redirect(target: string): void;
+  /** From now on, new connections lead to another server, or to each of several in turn. */
+  redirect(...targets: readonly string[]): void;
   /** Resets a connection as soon as this much more of the server's answers has passed. */
   resetAfter(bytes: number): void;
   close(): Promise<void>;
@@ -29,10 +29,17 @@ type Fate = number | 'swallow';
 
 const PASS: Fate = Infinity;
 
-/** Listens on a free port of 127.0.0.1, and lets everything through. */
-export async function startTcpProxy(target: string): Promise<TcpProxy> {
+/**
+ * Listens on a free port of 127.0.0.1, and lets everything through.
+ *
+ * @param onSent - hears what clients send, as far as it gets to the server
+ */
+export async function startTcpProxy(
+  target: string,
+  onSent: (sent: Buffer) => void = () => {},
+): Promise<TcpProxy> {
   const url = new URL(target);
-  let upstream = addressOf(url);
+  let upstreams = [addressOf(url)];
   const connections = new Set<ProxiedConnection>();
   let fate: Fate = PASS;
   let accepted = 0;
@@ -42,8 +49,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   };
 
   const listener = createServer((client) => {
-    accepted++;
-    const connection = new ProxiedConnection(client, connect(upstream), fate);
+    const upstream = upstreams[accepted++ % upstreams.length]!; // there is always one
+    const connection = new ProxiedConnection(client, connect(upstream), fate, onSent);
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   });
@@ -81,8 +88,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     loseServer() {
       for (const connection of connections) connection.loseServer();
     },
-    redirect(next) {
-      upstream = addressOf(new URL(next));
+    redirect(...targets) {
+      upstreams = targets.map((each) => addressOf(new URL(each)));
     },
     resetAfter: decide,
     close,
@@ -102,12 +109,16 @@ class ProxiedConnection {
   #bytesToPass = 0;
   #isSwallowed = false;
 
-  constructor(client: Socket, server: Socket, fate: Fate) {
+  constructor(client: Socket, server: Socket, fate: Fate, onSent: (sent: Buffer) => void) {
     this.#client = client;
     this.#server = server;
     this.closed = Promise.all([client, server].map(closeOf));
     this.suffer(fate);
-    client.on('data', (sent) => this.#isSwallowed || server.write(sent));
+    client.on('data', (sent) => {
+      if (this.#isSwallowed) return;
+      onSent(sent);
+      server.write(sent);
+    });
     server.on('data', (sent) => this.#isSwallowed || this.#answer(sent));
     client.on('close', () => server.destroySoon());
     server.on('close', () => this.#isSwallowed || client.destroySoon());
