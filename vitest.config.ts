@@ -2,16 +2,16 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const src = fileURLToPath(new URL('src/', import.meta.url));
-/** Downloads PostgreSQL, some 200 MB of it. */
+/** Downloads other versions of most things, and runs the build, not the source. */
 const VERSIONS = 'test/versions/**';
 
+const SOURCE = [
+  { find: /^kysely-replica-fallback$/, replacement: `${src}index.ts` },
+  { find: /^kysely-replica-fallback\/(.+)$/, replacement: `${src}$1/index.ts` },
+];
+
 export default defineConfig(({ mode }) => ({
-  resolve: {
-    alias: [
-      { find: /^kysely-replica-fallback$/, replacement: `${src}index.ts` },
-      { find: /^kysely-replica-fallback\/(.+)$/, replacement: `${src}$1/index.ts` },
-    ],
-  },
+  resolve: { alias: mode === 'versions' ? [] : SOURCE },
   test: {
     globalSetup: ['test/support/global-setup.ts'],
     include: ['test/**/*.test.ts'],

@@ -11,13 +11,14 @@ export default async function setup({ vitest }: TestProject): Promise<() => void
   return () => sayWhatWasLeftOut(vitest);
 }
 
-/** At the end, where nobody overlooks it: the notes of the tests that skipped themselves, each once. */
+/** At the end, where nobody overlooks it: the notes of the tests that skipped themselves, and of others, each once. */
 function sayWhatWasLeftOut({ state }: TestProject['vitest']): void {
   const notes = new Set<string>();
   for (const module of state.getTestModules()) {
-    for (const test of module.children.allTests('skipped')) {
+    for (const test of module.children.allTests()) {
       const result = test.result();
       if (result.state === 'skipped' && result.note !== undefined) notes.add(result.note);
+      for (const { message } of test.annotations()) notes.add(message);
     }
   }
   for (const note of notes) process.stdout.write(`${note}\n`);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const run = promisify(execFile);
+/** Runs a program to its end. Rejects with what it printed when it fails. */
+export const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** An empty project, and the package in it as npm would publish it. Without its scripts: other tests use the build. */
