@@ -42,6 +42,15 @@ export async function readJsonBody<T>(request: HonoRequest, schema: z.ZodType<T>
 
 /** What somebody sent, short enough for a message. */
 export function quote(value: unknown): string {
-  const json = JSON.stringify(value) ?? 'nothing';
+  const json = writeJson(value) ?? 'nothing';
   return json.length > 100 ? `${json.slice(0, 100)}…` : json;
+}
+
+function writeJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return 'what is nested too deeply'; // `JSON.parse` needs no stack, and `JSON.stringify` does
+  }
 }

@@ -15,6 +15,7 @@ import {
 
 const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 const MANY_WAITPOINTS = JSON.stringify({ waitpoints: Array.from({ length: 101 }, () => ({})) });
+const DEEP = '['.repeat(30_000) + ']'.repeat(30_000);
 const NOBODY = uuidV7();
 const NOWHERE: SnapshotKey = { runId: NOBODY, snapshotId: NOBODY };
 const A_MINUTE = { min: 60_000, max: 60_000 };
@@ -177,6 +178,16 @@ describe("the example's service", () => {
     ['half a body', '{', 'Expected the body to be JSON.'],
     ['an array', '[]', 'Expected the body to be an object, got [].'],
     ['null', 'null', 'Expected the body to be an object, got null.'],
+    [
+      'a body that is nested deeply',
+      DEEP,
+      'Expected the body to be an object, got what is nested too deeply.',
+    ],
+    [
+      'a field that is nested deeply',
+      `{"description":${DEEP}}`,
+      notText('description', 'what is nested too deeply'),
+    ],
     [
       'an unknown field',
       '{"desription":""}',
