@@ -19,6 +19,9 @@ const HOST = '127.0.0.1';
 /** A client that stalls half-way through its request is cut off. */
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 500 };
 
+/** More are closed at once: clients that stall must not use up the files that a process may have open. */
+const MOST_CONNECTIONS = 500;
+
 /**
  * Serves an app on this machine only.
  *
@@ -27,6 +30,7 @@ const LIMITS = { headersTimeout: 5_000, requestTimeout: 5_000, connectionsChecki
  */
 export async function listen(app: App, port: number): Promise<RunningServer> {
   const server = createServer(LIMITS, getRequestListener(app.fetch));
+  server.maxConnections = MOST_CONNECTIONS;
   server.listen(port, HOST);
   await once(server, 'listening');
   const address = server.address();
