@@ -1,4 +1,3 @@
-import { format, inspect } from 'node:util';
 import {
   createPrimaryBudget,
   createReplicaFallback,
@@ -8,24 +7,12 @@ import {
 import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { laggingReplica } from 'kysely-replica-fallback/testing';
-import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
+import { printed } from '../support/printed.ts';
 
 const SECRET = 'hunter2';
 const CONNECTION_STRING = `postgres://service:${SECRET}@db.example/orders`;
-
-/** All that a service may print of an error. */
-function printed(error: unknown): string {
-  const lines: string[] = [];
-  pino({}, { write: (line: string) => void lines.push(line) }).error(error, 'A read failed.');
-  return [
-    format('%s %o %O', error, error, error),
-    inspect(error, { depth: Infinity, showHidden: true }),
-    JSON.stringify(error),
-    ...lines,
-  ].join('\n');
-}
 
 test.for([
   'primary',
