@@ -28,6 +28,8 @@ export interface LagLabOptions {
   readonly pace?: number;
   /** Default is any free one. */
   readonly port?: number;
+  /** The longest wait for the standby. Default is 200. */
+  readonly retryMaxMs?: number;
 }
 
 const closings: (() => Promise<void>)[] = [];
@@ -38,7 +40,7 @@ afterEach(async () => {
 /** Serves a lab over a cluster that has the tables, until the test ends. */
 export async function startLagLab(
   { primary, replicas: [standby], description }: ReplicationCluster,
-  { ownServers = false, open = true, pace = 1, port = 0 }: LagLabOptions = {},
+  { ownServers = false, open = true, pace = 1, port = 0, retryMaxMs = 200 }: LagLabOptions = {},
 ): Promise<RunningLab> {
   const lines: Record<string, unknown>[] = [];
   const log = createLog('error', {
@@ -46,7 +48,7 @@ export async function startLagLab(
   });
   const urls = { primary: primary.connectionString, replica: standby.connectionString };
   const databases = openDatabases(urls, log);
-  const retryMs = { min: 50, max: 200 };
+  const retryMs = { min: 50, max: retryMaxMs };
   const lab = createLab({
     databases,
     servers: description,
