@@ -3,6 +3,7 @@ import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica
 import { benchAfter } from './after.ts';
 import type { Extent } from './extent.ts';
 import { benchHit } from './hit.ts';
+import { benchLoad } from './load.ts';
 import { benchLoopback } from './loopback.ts';
 import { benchPolicies } from './policies.ts';
 import { benchRecovery } from './recovery.ts';
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   spills: benchSpills,
   scale: benchScale,
   'snapshots-since': benchSnapshotsSince,
+  load: benchLoad,
 };
 
 const { values, positionals } = parseArgs({
