@@ -35,3 +35,9 @@ export type {
 } from './read-report.ts';
 export type { Recovery, RetryBounds, RetryMs, RetryPolicy } from './retry-policy.ts';
 export { withReplicaFallback } from './with-replica-fallback.ts';
+export {
+  type ByKeyOptions,
+  type ByKeyQuery,
+  type RowKey,
+  withReplicaFallbackByKey,
+} from './with-replica-fallback-by-key.ts';

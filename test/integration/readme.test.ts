@@ -76,6 +76,7 @@ test('each page that has code is read', () => {
   const withCode = new Set(snippets.map(({ page }) => page));
   expect([...withCode].toSorted()).toEqual([
     'README.md',
+    'src/by-key.md',
     'src/catch-up/README.md',
     'src/postgres/README.md',
     'src/primary-budget.md',

@@ -76,6 +76,7 @@ describe("the example's service", () => {
 async function start(database: Database) {
   const running = await startLagLab(database.cluster, { retryMaxMs: 2_000 });
   const created = await requestExample(`${running.url}/runs`, { method: 'POST' });
+  await running.lab.change({ runners: 1, pollsPerSecond: 1 });
   await database.catchUp();
   return { ...running, key: created.body as SnapshotKey };
 }

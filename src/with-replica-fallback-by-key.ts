@@ -1,0 +1,125 @@
+import type { AttemptContext, ReplicaQuery } from './attempt.ts';
+import { bindOptions } from './bind-options.ts';
+import { invalidOption } from './errors.ts';
+import type { MissClassifier } from './miss.ts';
+import type { ReplicaFallbackOptions } from './options.ts';
+import { startRead } from './with-replica-fallback.ts';
+
+/** What a row is found by, of one type in all of a read: a `1` is not the key `'1'`. */
+export type RowKey = string | number | bigint;
+
+/**
+ * A query for the rows of some keys.
+ *
+ * @param db - the client to run on, and the only one to run on
+ * @param missing - the keys whose rows have not been found yet, each once, and at least one
+ * @param attempt - who is asked, and a signal to pass on
+ */
+export type ByKeyQuery<Client, Key extends RowKey, Row> = (
+  db: Client,
+  missing: readonly Key[],
+  attempt: AttemptContext,
+) => Promise<readonly Row[]>;
+
+/**
+ * The options of {@link withReplicaFallbackByKey}: `keyOf` and those of every read, but for `isMiss`, because the keys say
+ * what is missing, and `coalesceKey`, because reads that lack different rows cannot share a query.
+ */
+export interface ByKeyOptions<Client, Key extends RowKey, Row> extends Omit<
+  ReplicaFallbackOptions<Client, readonly Row[]>,
+  'isMiss' | 'coalesceKey'
+> {
+  /** The key that a row belongs to. */
+  readonly keyOf: (row: Row) => Widened<Key>;
+}
+
+/** Its type, and not the very keys that were given. */
+type Widened<Key extends RowKey> =
+  | (Key extends string ? string : never)
+  | (Key extends number ? number : never)
+  | (Key extends bigint ? bigint : never)
+  | ([Key] extends [never] ? RowKey : never);
+
+/**
+ * Reads the rows of many keys, of which only those that the replica does not have climb the ladder: the rows that came are
+ * kept, and the retry and the primary are asked for the others. So the rows may be of different moments.
+ *
+ * @param keys - in any order; one that stands there twice counts once. Without any, nobody is asked
+ * @param query - for `where id in (…)`, up to three times with the default options
+ * @param options - `keyOf`, and those of {@link withReplicaFallback}
+ * @returns one row for each key that has one, in the order of `keys`. A key's first row counts; rows that nobody asked for
+ *   are left out
+ * @throws what {@link withReplicaFallback} throws
+ * @throws {@link InvalidOptionError} for `isMiss` and `coalesceKey`, and for a `keyOf` that gives keys of another type
+ *
+ * @example
+ * ```ts
+ * import { withReplicaFallbackByKey } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const orders = await withReplicaFallbackByKey(
+ *   ids,
+ *   (db, missing) => db.selectFrom('orders').selectAll().where('id', 'in', missing).execute(),
+ *   { primary, replica, keyOf: (order) => order.id },
+ * );
+ * ```
+ */
+export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
+  keys: readonly Key[],
+  query: ByKeyQuery<NoInfer<Client>, NoInfer<Key>, Row>,
+  options: ByKeyOptions<Client, NoInfer<Key>, NoInfer<Row>>,
+): Promise<Row[]> {
+  assertKeys(keys);
+  if (typeof query !== 'function') throw invalidOption('query', 'a function', query);
+  const bound = bindOptions<Client, readonly Row[]>(options);
+  assertLeftOut('isMiss', bound.isMiss);
+  assertLeftOut('coalesceKey', bound.coalesceKey);
+  const { keyOf } = options;
+  if (typeof keyOf !== 'function') throw invalidOption('keyOf', 'a function', keyOf);
+
+  const wanted = [...new Set(keys)];
+  const type = typeof wanted[0];
+  const rowsByKey = new Map<RowKey, Row>();
+  const missing = new Set<RowKey>(wanted);
+  const keep = (rows: readonly Row[]): void => {
+    if (!Array.isArray(rows)) throw invalidOption('query', RESOLVES_WITH_ROWS, rows);
+    for (const row of rows) {
+      const key: RowKey = keyOf(row);
+      if (typeof key !== type)
+        throw invalidOption('keyOf', `a function that returns a ${type}`, key);
+      if (missing.delete(key)) rowsByKey.set(key, row);
+    }
+  };
+  // Hears of each answer that counts, and of none that came too late.
+  const isMiss: MissClassifier<readonly Row[]> = (attempt) => {
+    if (attempt.ok) keep(attempt.value);
+    return attempt.ok && missing.size > 0;
+  };
+  const queryMissing: ReplicaQuery<Client, readonly Row[]> = (db, attempt) => {
+    const keysLeft = wanted.filter((key) => missing.has(key));
+    return query(db, keysLeft, attempt);
+  };
+  if (missing.size === 0) return [];
+  keep(await startRead(queryMissing, { ...bound, isMiss })); // A bypass asks no classifier.
+  const inOrder: Row[] = [];
+  for (const key of wanted) {
+    const row = rowsByKey.get(key);
+    if (row !== undefined) inOrder.push(row);
+  }
+  return inOrder;
+}
+
+function assertKeys(keys: unknown): void {
+  if (!Array.isArray(keys)) throw invalidOption('keys', 'an array', keys);
+  const type = typeof keys[0];
+  const isKey = (key: unknown): boolean => KEY_TYPES.has(type) && typeof key === type;
+  if (!keys.every(isKey))
+    throw invalidOption('keys', 'all strings, all numbers or all bigints', keys);
+}
+
+function assertLeftOut(option: string, given: unknown): void {
+  if (given !== undefined) throw invalidOption(option, 'left out of a read by keys', given);
+}
+
+const KEY_TYPES = new Set(['string', 'number', 'bigint']);
+const RESOLVES_WITH_ROWS = 'a function that resolves with an array of rows';
