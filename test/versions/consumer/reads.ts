@@ -205,6 +205,9 @@ const promises: Record<string, () => Promise<void>> = {
 
   async 'a replica that is down leaves the read to the primary'() {
     await standby.stop();
+    const late = connect(standby.connectionString);
+    await assert.rejects(find(late, 'old'), { code: 'ECONNREFUSED' });
+    await late.destroy();
     const isUnavailable = replicaUnavailable;
     assert.deepEqual(await see('old', { isUnavailable }), ['primary', order('old', 3)]);
     await assert.rejects(see('old'));

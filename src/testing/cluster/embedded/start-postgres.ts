@@ -29,6 +29,7 @@ export async function startPostgres(home: ServerHome, port: number): Promise<Chi
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
+    server.once('exit', () => ended.add(server));
     await once(server, 'spawn');
     server.unref();
     await pollUntil(
@@ -45,8 +46,11 @@ export async function startPostgres(home: ServerHome, port: number): Promise<Chi
   }
 }
 
+/** Those whose end was heard of. In Deno, `signalCode` is set as soon as a signal is sent. */
+const ended = new WeakSet<ChildProcess>();
+
 export function isAlive(server: ChildProcess): boolean {
-  return server.exitCode === null && server.signalCode === null;
+  return !ended.has(server);
 }
 
 /** The first line of the pid file is the pid, and the eighth the state. A file of an earlier run may lie there. */
