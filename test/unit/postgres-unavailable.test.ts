@@ -61,3 +61,55 @@ test.for(['57014', '57P04', '53000', '08', '1008006', '40001', '40P01', '23505',
     expect(replicaUnavailable(Object.assign(new Error('…'), { code }))).toBe(false);
   },
 );
+
+test.for(['40001', '40P01'])('takes %s for a recovery conflict if its message says so', (code) => {
+  const message = 'canceling statement due to conflict with recovery';
+
+  const kinds = [recoveryConflict, replicaUnavailable, connectionLost, schemaBehind].map((isOne) =>
+    isOne(Object.assign(new Error(message), { code })),
+  );
+
+  expect(kinds).toEqual([true, true, false, false]);
+  expect(recoveryConflict(Object.assign(new Error('deadlock detected'), { code }))).toBe(false);
+});
+
+test.for(['57014', undefined])('takes %s for no recovery conflict, whatever it says', (code) => {
+  const message = 'canceling statement due to conflict with recovery';
+  expect(replicaUnavailable(Object.assign(new Error(message), { code }))).toBe(false);
+});
+
+test.for(['42P01', '42703', '42883'])('takes %s for a schema that is behind', (code) => {
+  const error = Object.assign(new Error('…'), { code });
+  const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
+  expect(kinds).toEqual([false, false, true]);
+});
+
+test.for(['42501', 'X42P01', '42P01X', '57P012', 'XECONNRESET', 'ECONNRESETX'])(
+  'takes %s for nothing that it knows',
+  (code) => {
+    expect(replicaUnavailable(Object.assign(new Error('…'), { code }))).toBe(false);
+  },
+);
+
+test.for([
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'timeout expired',
+  'Client has encountered a connection error and is not queryable',
+])('takes "%s" for a lost connection, without a code', (message) => {
+  expect(connectionLost(new Error(message))).toBe(true);
+  expect(connectionLost(new Error(`The user wrote: ${message}`))).toBe(false);
+});
+
+test('looks five errors deep, and no deeper', () => {
+  const wrap = (error: Error, times: number): Error =>
+    times === 0 ? error : wrap(new Error('again', { cause: error }), times - 1);
+
+  expect(connectionLost(wrap(lost, 4))).toBe(true);
+  expect(connectionLost(wrap(lost, 5))).toBe(false);
+});
+
+test('takes an error whose message is no text for none of a server', () => {
+  expect(connectionLost({ message: 57, code: 'ECONNREFUSED' })).toBe(false);
+});

@@ -1,6 +1,10 @@
+import { CompiledQuery } from 'kysely';
 import { InvalidPositionError } from 'kysely-replica-fallback';
+import { walPosition } from 'kysely-replica-fallback/postgres';
 import { expect, test } from 'vitest';
+import { readReplayed } from '../../src/postgres/replayed-position.ts';
 import { compareWalPositions } from '../../src/postgres/wal-position.ts';
+import { scriptedPostgres } from '../support/scripted-postgres.ts';
 
 const ONE = '0123456789ab';
 const OTHER = 'ba9876543210';
@@ -39,4 +43,100 @@ test.for([
 ])('%j is no position', (given) => {
   expect(() => compareWalPositions(given, `${ONE}-3`)).toThrow(InvalidPositionError);
   expect(() => compareWalPositions(`${ONE}-3`, given)).toThrow(InvalidPositionError);
+});
+
+test('the position of a primary is the text that it gives', async () => {
+  const { db, asked } = scriptedPostgres<object>(() => [{ position: `${ONE}-3000148` }]);
+
+  expect(await walPosition(db)).toBe(`${ONE}-3000148`);
+  expect(asked).toHaveLength(2); // one statement, and the release of its connection
+});
+
+test.for([
+  ['no row', []],
+  ['null', [{ position: null }]],
+  ['a number', [{ position: 3 }]],
+])('a primary that gives %s has no position', async ([, rows]) => {
+  const { db } = scriptedPostgres<object>(() => rows as object[]);
+
+  await expect(walPosition(db)).rejects.toThrow('The primary gave no WAL position.');
+});
+
+test('the statement is to Kysely and its plugins what `CompiledQuery.raw` gives', async () => {
+  const queries: { readonly sql: string; readonly queryId: object }[] = [];
+  const client = {
+    async executeQuery(query: (typeof queries)[number]) {
+      queries.push(query);
+      return { rows: [{ position: `${ONE}-3000148` }] };
+    },
+  };
+
+  await walPosition(client as never);
+
+  const [query] = queries;
+  expect(query).toEqual({
+    ...CompiledQuery.raw(query?.sql ?? ''),
+    queryId: { queryId: expect.stringMatching(/./) as string },
+  });
+});
+
+/** All that a statement reads of the server: functions, and the columns that they return. */
+function usedBy(statements: readonly string[]): string[] {
+  const names = statements
+    .join('\n')
+    .match(/\b[a-z_\d]+(?=\()|\bsystem_identifier|\w+_(tli|timeline|id)\b/g);
+  return [...new Set(names)].toSorted();
+}
+
+test('the statements call nothing but what an ordinary role may call', async () => {
+  const primary = scriptedPostgres<object>(() => [{ position: `${ONE}-3000148` }]);
+  const standby = scriptedPostgres<object>(() => [{ replayed: `3000148 a 180004 ${ONE}` }]);
+
+  await walPosition(primary.db);
+  await readReplayed(standby.db);
+
+  expect(usedBy(primary.asked)).toEqual([
+    'bit',
+    'convert_to',
+    'current_setting',
+    'encode',
+    'left',
+    'pg_control_system',
+    'pg_current_wal_insert_lsn',
+    'pg_size_bytes',
+    'pg_walfile_name',
+    'sha256',
+    'substr',
+    'system_identifier',
+    'to_hex',
+  ]);
+  expect(usedBy(standby.asked)).toEqual([
+    'convert_to',
+    'current_setting',
+    'encode',
+    'extract',
+    'greatest',
+    'min_recovery_end_timeline',
+    'pg_control_checkpoint',
+    'pg_control_recovery',
+    'pg_control_system',
+    'pg_is_in_recovery',
+    'pg_last_wal_receive_lsn',
+    'pg_last_wal_replay_lsn',
+    'pg_postmaster_start_time',
+    'received_tli',
+    'sha256',
+    'substr',
+    'system_identifier',
+    'timeline_id',
+    'to_hex',
+  ]);
+});
+
+test('a standby that may show more names itself, but only as a hash', async () => {
+  const { db, asked } = scriptedPostgres<object>(() => [{ replayed: `3000148 a 180004 ${ONE}` }]);
+
+  await readReplayed(db);
+
+  expect(asked[0]).toContain("'~' || encode(substr(sha256(convert_to(server, 'UTF8')), 1, 4)");
 });
