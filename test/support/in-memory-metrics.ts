@@ -22,6 +22,8 @@ export interface InMemoryMetrics {
   readonly meter: Meter;
   /** What has been counted so far, by instrument. */
   readonly collect: () => Promise<Record<string, Collected>>;
+  /** What the instruments that have counted so far say of themselves. */
+  readonly descriptions: () => Promise<Record<string, string>>;
   /** What a histogram has recorded so far. */
   readonly recordings: (name: string) => Promise<Histogram[]>;
   /** The names and versions under which instruments have counted so far. */
@@ -43,6 +45,12 @@ export function inMemoryMetrics(): InMemoryMetrics {
         return [descriptor.name, { unit: descriptor.unit, points }] as const;
       });
       return Object.fromEntries(collected);
+    },
+    async descriptions() {
+      const descriptors = (await instruments()).map(({ descriptor }) => descriptor);
+      return Object.fromEntries(
+        descriptors.map(({ name, unit, description }) => [name, `${description}, in ${unit}`]),
+      );
     },
     async recordings(name) {
       const instrument = (await instruments()).find(({ descriptor }) => descriptor.name === name);

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import {
   createPrimaryBudget,
+  createReplicaFallback,
   PrimaryBudgetExceededError,
   type ReplicaFallbackOptions,
   withReplicaFallback,
@@ -328,6 +329,26 @@ test.for([0, 1, 2, 3, 4, 5])(
   },
 );
 
+test.for(Array.from({ length: 16 }, (_, ticks) => ticks))(
+  'a read never gets the reason of the last one to leave another query, %i microtasks after the miss',
+  async (ticks) => {
+    const { read, flights } = startService();
+    const [starter, last] = [new AbortController(), new AbortController()];
+    const later = read('o1');
+    await spill(read('o1', { signal: starter.signal }), read('o1', { signal: last.signal }));
+    starter.abort();
+    await setImmediate();
+
+    later.miss();
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    last.abort('a reason of its own');
+    await setImmediate();
+
+    flights.at(-1)?.resolve(ROW);
+    expect(await later.answer).toBe(ROW);
+  },
+);
+
 test('a query that has ended is not aborted', async () => {
   const { read, flights } = startService();
   const reads = [read('o1'), read('o1')];
@@ -403,6 +424,12 @@ test('refuses a key without an operation, because another query may have the sam
   await expect(answer).rejects.toThrow(
     'Expected `operation` to be given, as `coalesceKey` is, got undefined.',
   );
+});
+
+test('takes a key for a read whose operation is a default', async () => {
+  const read = createReplicaFallback({ primary: {}, operation: 'order_by_id' });
+
+  expect(await read(async () => ROW, { coalesceKey: 'o1' })).toBe(ROW);
 });
 
 /** Collects the garbage, and says whether this was some. */

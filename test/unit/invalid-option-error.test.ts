@@ -45,6 +45,11 @@ test.for([
     given: Object.create({ constructor: (() => () => {})() }) as unknown,
     quoted: 'an instance of Object',
   },
+  {
+    kind: 'an instance of no class',
+    given: Object.create({ constructor: undefined }) as unknown,
+    quoted: 'an instance of Object',
+  },
   { kind: 'a function', given: function load() {}, quoted: 'the function load' },
   { kind: 'a function without a name', given: (() => () => {})(), quoted: 'a function' },
 ])('quotes $kind, and never what is inside', ({ given, quoted }) => {

@@ -5,7 +5,14 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { type InMemoryMetrics, registerInMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
-import { AT_ONCE, scriptClients, slowly, throws } from '../support/scripted-clients.ts';
+import {
+  AT_ONCE,
+  gives,
+  misses,
+  scriptClients,
+  slowly,
+  throws,
+} from '../support/scripted-clients.ts';
 
 const READS = 'replica_fallback.reads';
 const MISSES = 'replica_fallback.replica_miss';
@@ -133,4 +140,27 @@ test("counts under the package's name and version", async () => {
   await readTo('replica');
 
   expect(await global.scopes()).toEqual([{ name, version }]);
+});
+
+const isUnavailable = (error: unknown): boolean => error === REPLICA_ERROR;
+
+test('says of each instrument what it counts', async () => {
+  const options = { retryMs: 0, operation: 'order_by_id', coalesceKey: 'o1' };
+
+  const primary = {};
+  const reads = [throws(REPLICA_ERROR), misses].map((answer) =>
+    withReplicaFallback<object, unknown>(
+      (_, context) => (context.source === 'primary' ? gives(ROW) : answer)(context),
+      { ...options, primary, replica: {}, isUnavailable },
+    ),
+  );
+  await Promise.all(reads);
+
+  expect(await global.descriptions()).toEqual({
+    [READS]: 'Reads that were not bypassed, in {read}',
+    [MISSES]: 'Reads that a replica missed, in {read}',
+    [RECOVERY]: 'Time from the first miss or failure to the end, in s',
+    'replica_fallback.replica_failure': 'Reads that a replica could not answer, in {read}',
+    'replica_fallback.coalesced': 'Reads that shared a query on the primary, in {read}',
+  });
 });

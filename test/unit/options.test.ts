@@ -14,7 +14,7 @@ const A_LOGGER = 'an object with the methods `warn` and `error`';
 const primary = { name: 'primary' };
 const noop = () => {};
 const neverRun = async () => expect.unreachable('The query ran.');
-const POOR_SIGNAL = { aborted: false, addEventListener: noop, throwIfAborted: noop };
+const SIGNAL = { addEventListener: noop, removeEventListener: noop, throwIfAborted: noop };
 
 /** The value, the option that it is for, what is expected, and the options that hold it. */
 type Mistake = [given: unknown, option: string, expected: string, options: object];
@@ -35,7 +35,10 @@ test.for([
   ...mistakes('transaction', 'a transaction', [null, 5, true]),
   ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
   ...mistakes('isMiss', 'a function', [null, true, {}]),
-  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }, POOR_SIGNAL]),
+  ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }]),
+  ...Object.keys(SIGNAL).flatMap((method) =>
+    mistakes('signal', 'an AbortSignal', [{ ...SIGNAL, [method]: undefined }]),
+  ),
   ...mistakes('operation', 'a string that is not empty', [null, '', 5]),
   ...mistakes('missCounter', 'a string that is not empty', [null, '', {}]),
   ...mistakes('meter', 'an OpenTelemetry Meter', [null, {}, { createCounter: noop }, noop]),

@@ -129,6 +129,10 @@ test('lets a second with less than one spill save up for one', () => {
   expect(spill(budget, 10)).toBe(1);
 });
 
+test.for([0.25, 1])('starts with one spill, when both are %f', (both) => {
+  expect(drain(createPrimaryBudget({ ratio: both, minPerSecond: both }))).toBe(1);
+});
+
 test('lets nothing spill when both are 0', () => {
   expect(spill(emptyBudget(), 10)).toBe(0);
 });
@@ -137,6 +141,7 @@ test.for([
   { bad: { ratio: 1.1 }, message: 'Expected `ratio` to be a number from 0 to 1, got 1.1.' },
   { bad: { ratio: -0.1 }, message: 'Expected `ratio` to be a number from 0 to 1, got -0.1.' },
   { bad: { ratio: '20%' }, message: 'Expected `ratio` to be a number from 0 to 1, got "20%".' },
+  { bad: { ratio: '0.2' }, message: 'Expected `ratio` to be a number from 0 to 1, got "0.2".' },
   { bad: { ratio: Number.NaN }, message: 'Expected `ratio` to be a number from 0 to 1, got NaN.' },
   {
     bad: { minPerSecond: -1 },
@@ -188,7 +193,11 @@ test.for<{ what: string; replica: Answer; attempt: object; cause: unknown }>([
   });
 
   expect(error).toBeInstanceOf(PrimaryBudgetExceededError);
-  expect(error).toMatchObject({ name: 'PrimaryBudgetExceededError', attempt });
+  expect(error).toMatchObject({
+    name: 'PrimaryBudgetExceededError',
+    message: 'The read needs the primary, and its `primaryBudget` has no spill left.',
+    attempt,
+  });
   expect((error as Error).cause).toBe(cause);
   expect(asked).toEqual(['replica as replica']);
 

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { ReplicaTimeoutError, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW } from '../support/outcomes.ts';
 import {
@@ -18,6 +18,34 @@ import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
 beforeEach(stopTheClock);
 
 const neverAnswers: Answer = () => new Promise(() => {});
+
+/** This process stands still for so long: the clock goes on, and all of its timers are late. */
+function pause(ms: number): void {
+  const now = performance.now.bind(performance);
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+  onTestFinished(() => clock.mockRestore());
+}
+
+test.for([
+  { pauseMs: 30, answersAfterMs: 129, outcome: 'replica' },
+  { pauseMs: 30, answersAfterMs: 131, outcome: 'primary' },
+  { pauseMs: 1_000, answersAfterMs: 199, outcome: 'replica' },
+  { pauseMs: 1_000, answersAfterMs: 201, outcome: 'primary' },
+])(
+  'gives a replica back what it lost by a pause of the own process, once, but no more than it had: $pauseMs, $answersAfterMs',
+  async ({ pauseMs, answersAfterMs, outcome }) => {
+    const replica = [slowly(answersAfterMs, ROW)];
+    const { query, clients } = scriptClients({ replica, primary: [gives(ROW)] });
+    const { outcomes, onOutcome } = recordReads();
+    const read = withReplicaFallback(query, { ...clients, replicaTimeoutMs: 100, onOutcome });
+
+    pause(pauseMs);
+    await vi.advanceTimersByTimeAsync(500);
+
+    expect(await read).toBe(ROW);
+    expect(outcomes).toEqual([outcome]);
+  },
+);
 
 test('goes to the primary at once when the replica takes too long, and not a millisecond before', async () => {
   const { query, asked, clients } = scriptClients({

@@ -47,6 +47,7 @@ test.for([null, 5, ['log-1'], {}])('refuses %o for `after`', async (given) => {
   await expect(withReplicaFallback(find('o1'), bad)).rejects.toMatchObject({
     name: 'InvalidOptionError',
     option: 'after',
+    expected: "a position, or 'now'",
     given,
   });
   expect(asked).toEqual([]);

@@ -153,6 +153,21 @@ describe('primaryBudget', () => {
     const { attempt } = report.error as PrimaryBudgetExceededError;
     expect(attempt).toMatchObject({ ok: false, error: expect.any(ReplicaBehindError) });
   });
+
+  test('rejects a read after a position that the primary does not give, and says that nobody knows', async () => {
+    const primaryBudget = createPrimaryBudget({ ratio: 0, minPerSecond: 0 });
+    const cluster = fakeCluster();
+    cluster.primary.says = async () => undefined;
+
+    const report = await read(cluster, 'o1', { primaryBudget, after: 'now' });
+
+    const { attempt } = report.error as PrimaryBudgetExceededError;
+    expect(attempt).toMatchObject({
+      ok: false,
+      error: { name: 'ReplicaBehindError', reach: 'unknown' },
+      source: 'replica',
+    });
+  });
 });
 
 test('reads of one coalesceKey that are all too late share one query on the primary', async () => {

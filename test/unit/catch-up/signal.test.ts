@@ -198,3 +198,21 @@ test.for<[string, (cluster: FakeCluster) => void]>([
   expect(getEventListeners(signal, 'abort')).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test('a read ends at once when the primary is asked where it is, and the signal aborts meanwhile', async () => {
+  const { options, find, write, primary } = fakeCluster();
+  write('o1');
+  const abortion = new AbortController();
+  const reason = new Error('The caller has gone.');
+  primary.says = () => {
+    abortion.abort(reason);
+    return new Promise(() => {});
+  };
+  const { reports, onOutcome } = recordReads();
+  const { signal } = abortion;
+
+  const read = withReplicaFallback(find('o1'), { ...options, after: 'now', signal, onOutcome });
+
+  await expect(read).rejects.toBe(reason);
+  expect(reports).toMatchObject([{ durationMs: 0 }]);
+});
