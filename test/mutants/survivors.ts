@@ -1,0 +1,135 @@
+/** Changes that no test notices, and why none has to. */
+interface Survivor {
+  readonly file: string;
+  /** The line that is changed, or the first of them. */
+  readonly line: string;
+  /** What a part of it becomes. */
+  readonly becomes: readonly string[];
+  readonly why: string;
+}
+
+const STRING = '"Stryker was here!"';
+const LIST = '["Stryker was here"]';
+
+export const SURVIVORS: readonly Survivor[] = [
+  {
+    file: 'src/coalesce.ts',
+    line: 'this.#abandonment.abort(signal?.reason);',
+    becomes: ['signal.reason'],
+    why: 'A read without a signal waits until the query has landed.',
+  },
+  {
+    file: 'src/coalesce.ts',
+    line: "{ primary, operation, coalesceKey = '', signal: starter }: Destination<Client> & Departure,",
+    becomes: [STRING],
+    why: 'The default is for the compiler: a flight is started for a key alone.',
+  },
+  {
+    file: 'src/create-replica-fallback.ts',
+    line: 'return bound !== undefined;',
+    becomes: ['true'],
+    why: 'The check is for the compiler: `undefined` is returned either way.',
+  },
+  {
+    file: 'src/deadline.ts',
+    line: 'const onAbort = () => reject(signal?.reason);',
+    becomes: ['signal.reason'],
+    why: 'Nothing aborts without a signal.',
+  },
+  {
+    file: 'src/deadline.ts',
+    line: "signal?.addEventListener('abort', onAbort, { once: true });",
+    becomes: ['{}', 'false'],
+    why: 'A signal aborts once, and the listener is removed at the end.',
+  },
+  {
+    file: 'src/run-query.ts',
+    line: 'const abort = () => end.abort(signal?.reason);',
+    becomes: ['signal.reason'],
+    why: 'Nothing aborts without a signal.',
+  },
+  {
+    file: 'src/run-query.ts',
+    line: "signal?.addEventListener('abort', abort, { once: true });",
+    becomes: ['{}', 'false'],
+    why: 'A signal aborts once, and the listener is removed at the end.',
+  },
+  {
+    file: 'src/instruments.ts',
+    line: 'if (last?.owner === owner) return last.kept;',
+    becomes: ['false'],
+    why: 'The same, a little slower.',
+  },
+  {
+    file: 'src/instruments.ts',
+    line: 'last = { owner, kept };',
+    becomes: ['{}'],
+    why: 'The same, a little slower.',
+  },
+  {
+    file: 'src/miss.ts',
+    line: 'if (!attempt.ok) return false;',
+    becomes: ['false'],
+    why: 'The check is for the compiler: what threw has no value, and so no rows.',
+  },
+  {
+    file: 'src/primary-budget.ts',
+    line: 'if (tokens < ONE) return false;',
+    becomes: ['tokens <= ONE'],
+    why: 'No sum of tokens is exactly that number.',
+  },
+  {
+    file: 'src/read-progress.ts',
+    line: "return kind === 'miss' && !ending.ok && ending.error instanceof ReplicaBehindError;",
+    becomes: ['true', "kind === 'miss' || !ending.ok"],
+    why: 'A `ReplicaBehindError` is always judged a miss, and the rest is for the compiler.',
+  },
+  {
+    file: 'src/read-progress.ts',
+    line: 'if (this.#unanswered === undefined) return;',
+    becomes: ['false'],
+    why: 'The check is for the compiler: a read is rejected only when it needs the primary.',
+  },
+  {
+    file: 'src/replicas.ts',
+    line: 'const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];',
+    becomes: [LIST],
+    why: 'The check is for the compiler: a read without a replica is bypassed.',
+  },
+  {
+    file: 'src/postgres/replayed-position.ts',
+    line: "const [lsn = '', server = '', version, timeline = ''] = text.split(' ');",
+    becomes: [STRING],
+    why: 'The defaults are for the compiler: the server gives all parts that are used.',
+  },
+  {
+    file: 'src/postgres/unavailable.ts',
+    line: "const { code = '', message } = cause;",
+    becomes: [STRING],
+    why: 'One stands for no error, and so does the other.',
+  },
+  {
+    file: 'src/postgres/wal-position.ts',
+    line: "return has.lsn.length > needs.lsn.length ? 'reached' : 'behind';",
+    becomes: ['has.lsn.length >= needs.lsn.length'],
+    why: 'They are not equally long here.',
+  },
+  {
+    file: 'src/postgres/wal-position.ts',
+    line: "return has.lsn > needs.lsn ? 'reached' : 'behind';",
+    becomes: ['has.lsn >= needs.lsn'],
+    why: 'They are not equal here.',
+  },
+  {
+    file: 'src/postgres/wal-position.ts',
+    line: 'const [, timeline, lsn, server] = POSITION.exec(position) ?? [];',
+    becomes: [LIST],
+    why: 'The first item, which is the whole match, is not used.',
+  },
+  {
+    file: 'src/postgres/wal-position.ts',
+    line: 'if (timeline === undefined || lsn === undefined) throw new InvalidPositionError(position);',
+    becomes: ['timeline === undefined && lsn === undefined', 'false'],
+    why: 'A match has both, and where there is none, both are undefined.',
+  },
+];
