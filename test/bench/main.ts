@@ -26,6 +26,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   load: benchLoad,
 };
 
+/** What takes as long as all others together, unless it is quick. */
+const BY_NAME_ONLY = 'load';
+
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },
   allowPositionals: true,
@@ -39,7 +42,8 @@ if (unknown !== undefined) {
 await using cluster = await startReplicationCluster();
 console.log(stamp(cluster));
 for (const [name, bench] of Object.entries(PARTS)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const isDefault = positionals.length === 0 && (values.quick || name !== BY_NAME_ONLY);
+  if (!isDefault && !positionals.includes(name)) continue;
   if (process.stderr.isTTY) process.stderr.write(`\nMeasuring: ${name}\n`);
   await bench(cluster, { isQuick: values.quick });
 }
