@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import timers from 'node:timers/promises';
 import { ReplicaTimeoutError, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -26,6 +27,11 @@ function pause(ms: number): void {
   onTestFinished(() => clock.mockRestore());
 }
 
+/** The same for real. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 test.for([
   { pauseMs: 30, answersAfterMs: 129, outcome: 'replica' },
   { pauseMs: 30, answersAfterMs: 131, outcome: 'primary' },
@@ -46,6 +52,25 @@ test.for([
     expect(outcomes).toEqual([outcome]);
   },
 );
+
+test('does not abort the signal of an attempt whose answer comes in when a late timer has just fired', async () => {
+  vi.useRealTimers();
+  let signal: AbortSignal | undefined;
+  const read = withReplicaFallback<object, unknown>(
+    (_, attempt) => {
+      signal = attempt.signal;
+      return timers.setTimeout(120, ROW);
+    },
+    { primary: {}, replica: {}, replicaTimeoutMs: 20 },
+  );
+  standStill(60); // The timer is late, and gives 20 ms back.
+  await timers.setTimeout(1);
+  standStill(100); // It is late again, and so is the answer, which is next.
+
+  expect(await read).toBe(ROW);
+  await timers.setImmediate();
+  expect(signal?.aborted).toBe(false);
+});
 
 test('goes to the primary at once when the replica takes too long, and not a millisecond before', async () => {
   const { query, asked, clients } = scriptClients({
