@@ -31,7 +31,7 @@ async function startLate(lagMs: number) {
 const described = (description: string) => ({ snapshots: [{ description }] });
 
 test('lists the old description without a session, and the new one in a session', async () => {
-  const service = await startLate(150);
+  const service = await startLate(1_000);
   const saved = await service.describe(service.key, 'new');
   const position = saved.headers.get(POSITION_HEADER);
   const [alone, inSession] = await Promise.all([
@@ -55,7 +55,7 @@ test('goes on where the last answer of a session was', async () => {
 });
 
 test('waits for a new run as any read does, which needs no session', async () => {
-  const service = await startLate(100);
+  const service = await startLate(500);
   const { runId, snapshotId } = await service.createRun();
   const listed = await service.list(runId);
   expect(listed.body).toMatchObject({ snapshots: [{ id: snapshotId }] });
