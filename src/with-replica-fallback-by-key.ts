@@ -5,7 +5,7 @@ import type { MissClassifier } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { startRead } from './with-replica-fallback.ts';
 
-/** What a row is found by, of one type in all of a read: a `1` is not the key `'1'`. */
+/** What a row is found by. All keys of a read are of one type, because a `1` is not the key `'1'`. */
 export type RowKey = string | number | bigint;
 
 /**
@@ -85,8 +85,7 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
     if (!Array.isArray(rows)) throw invalidOption('query', RESOLVES_WITH_ROWS, rows);
     for (const row of rows) {
       const key: RowKey = keyOf(row);
-      if (typeof key !== type)
-        throw invalidOption('keyOf', `a function that returns a ${type}`, key);
+      if (typeof key !== type) throw invalidOption('keyOf', `${RETURNS} ${type}`, key);
       if (missing.delete(key)) rowsByKey.set(key, row);
     }
   };
@@ -113,8 +112,7 @@ function assertKeys(keys: unknown): void {
   if (!Array.isArray(keys)) throw invalidOption('keys', 'an array', keys);
   const type = typeof keys[0];
   const isKey = (key: unknown): boolean => KEY_TYPES.has(type) && typeof key === type;
-  if (!keys.every(isKey))
-    throw invalidOption('keys', 'all strings, all numbers or all bigints', keys);
+  if (!keys.every(isKey)) throw invalidOption('keys', OF_ONE_TYPE, keys);
 }
 
 function assertLeftOut(option: string, given: unknown): void {
@@ -122,4 +120,6 @@ function assertLeftOut(option: string, given: unknown): void {
 }
 
 const KEY_TYPES = new Set(['string', 'number', 'bigint']);
+const OF_ONE_TYPE = 'all strings, all numbers or all bigints';
+const RETURNS = 'a function that returns a';
 const RESOLVES_WITH_ROWS = 'a function that resolves with an array of rows';
