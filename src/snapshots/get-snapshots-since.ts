@@ -1,4 +1,4 @@
-import type { AbortableQueryOptions, Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import { InvalidOptionError } from '../errors.ts';
 import { isNonEmptyString } from '../is-non-empty-string.ts';
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
@@ -9,6 +9,18 @@ import {
   snapshotsSinceQuery,
 } from './snapshots-since-query.ts';
 import type { SnapshotTables } from './tables.ts';
+
+/** Kysely's options of these names, which 0.28 takes no notice of. */
+export interface AbortOptions {
+  /** Ends the query, with its `reason`, when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default is Kysely's: `'ignore query'`. */
+  readonly inflightQueryAbortStrategy?:
+    | 'ignore query'
+    | 'cancel query'
+    | 'kill session'
+    | undefined;
+}
 
 const DEFAULT_LIMIT = 50;
 const HIGHEST_LIMIT = 1000;
@@ -24,7 +36,7 @@ const HIGHEST_LIMIT = 1000;
  * and a snapshot without its waitpoints leaves a run hanging.
  *
  * @param db - the client to ask; plugins and schemas of its own are respected
- * @param execution - Kysely's `signal` and `inflightQueryAbortStrategy`
+ * @param execution - what may end the query before it has an answer
  * @throws {@link SnapshotNotFoundError} when the run has no such snapshot
  * @throws InvalidOptionError for a `limit` out of range, or an id that PostgreSQL cannot hold
  *
@@ -38,17 +50,23 @@ const HIGHEST_LIMIT = 1000;
 export async function getSnapshotsSince<DB>(
   db: Kysely<DB>,
   since: SnapshotsSince,
-  execution?: AbortableQueryOptions,
+  execution?: AbortOptions,
 ): Promise<SnapshotPage>;
 export async function getSnapshotsSince(
   db: Kysely<SnapshotTables>,
   since: SnapshotsSince,
-  execution?: AbortableQueryOptions,
+  execution?: AbortOptions,
 ): Promise<SnapshotPage> {
   const { runId, snapshotId, limit = DEFAULT_LIMIT } = checkedSnapshotsSince(since);
-  const rows = await snapshotsSinceQuery(db, { runId, snapshotId }, limit).execute(execution);
+  const query: AbortableQuery = snapshotsSinceQuery(db, { runId, snapshotId }, limit);
+  const rows = await query.execute(execution);
   if (rows.length === 0) throw new SnapshotNotFoundError({ runId, snapshotId });
   return toPage(rows, limit);
+}
+
+/** As Kysely 0.28 declares it, a query takes no options. */
+interface AbortableQuery {
+  execute(options: AbortOptions | undefined): Promise<SnapshotRow[]>;
 }
 
 /** A copy of the question, which nobody can change while it is asked. Throws when it cannot be asked. */
