@@ -145,6 +145,36 @@ test.each([
   expect(forged).toEqual({ status: 200, body: { ...order, status: 'open' } });
 });
 
+test.each([
+  { logger: 'console', page: 'README.md', code: 'logger: console' },
+  { logger: 'winston', page: 'src/telemetry.md', code: "from 'winston'" },
+  { logger: 'pino', page: 'src/telemetry.md', code: "from 'pino'" },
+  { logger: "Fastify's request.log", page: 'src/telemetry.md', code: "from 'fastify'" },
+])('$logger prints a read that failed, as the documents have it', async ({ page, code }) => {
+  const snippet = snippets.find((one) => one.page === page && one.code.includes(code));
+  const program = join(folder, `prints-${snippet?.file}`);
+  await writeFile(
+    program,
+    `import * as snippet from './${snippet?.file}';
+    if ('app' in snippet) await snippet.app.inject('/orders/nowhere');
+    else {
+      const query = (db) => db.selectFrom('orders').select('id').where('id', '=', 'nowhere');
+      const read = snippet.read((db) => query(db).executeTakeFirstOrThrow(), { operation: 'order_by_id' });
+      await read.catch(() => {});
+    }
+    process.exit();`,
+  );
+
+  const { stdout, stderr } = await run(process.execPath, [program]);
+
+  const printed = `${stdout}${stderr}`
+    .split(/^(?=\{)/m)
+    .find((line) => line.includes('A read failed.'));
+  expect(printed).toMatch(/operation\W+order_by_id/);
+  expect(printed).toMatch(/outcome\W+not_found/);
+  expect(printed).toMatch(/no result(\n|\\n) +at /);
+});
+
 async function openFastify(app: FastifyInstance): Promise<RequestListener> {
   await app.ready();
   return (request, response) => app.routing(request, response);
