@@ -33,6 +33,7 @@ export function bindOptions<Client, T>(
   const {
     primary = defaults.primary,
     replica,
+    pickReplica,
     transaction,
     enabled,
     isMiss,
@@ -51,6 +52,7 @@ export function bindOptions<Client, T>(
     onOutcome,
   } = options;
   if (replica !== undefined) assertReplica(replica);
+  if (pickReplica !== undefined) assertFunction('pickReplica', pickReplica);
   if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
   if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
   if (isMiss !== undefined) assertFunction('isMiss', isMiss);
@@ -80,6 +82,7 @@ export function bindOptions<Client, T>(
   const bound: UncheckedOptions<Client, T> = {
     primary,
     replica: replica ?? defaults.replica,
+    pickReplica: pickReplica ?? defaults.pickReplica,
     transaction: transaction ?? defaults.transaction,
     enabled: enabled ?? defaults.enabled,
     isMiss: isMiss ?? defaults.isMiss,

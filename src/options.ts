@@ -21,6 +21,15 @@ export interface ReplicaFallbackOptions<Client, T> {
    */
   readonly replica?: Client | readonly Client[] | undefined;
   /**
+   * Picks the replica that a read asks next, of several: the nearest one, or always the same one for a user. It is given those
+   * that the read has not asked yet, at first all of them, and must return one of them, or `undefined` for one at random. After
+   * a wait by `catchUp`, the replica is asked that has caught up first. It must be quick; what it throws ends the read. Default
+   * is one at random.
+   */
+  readonly pickReplica?:
+    | ((replicas: readonly NoInfer<Client>[]) => NoInfer<Client> | undefined)
+    | undefined;
+  /**
    * A transaction that the read is part of. The query runs on it, once, and neither the replica nor `primary` is asked:
    * only the transaction sees its own writes. Default is none.
    */

@@ -1,20 +1,34 @@
+import { invalidOption } from './errors.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 
-type Clients<Client> = Pick<ReplicaFallbackOptions<Client, never>, 'primary' | 'replica'>;
+type Clients<Client> = Pick<
+  ReplicaFallbackOptions<Client, never>,
+  'primary' | 'replica' | 'pickReplica'
+>;
 
-/**
- * The replica that a read starts on, at random: one that stands in the list twice is picked twice as often. `undefined`
- * when there is none but the primary.
- */
-export function pickReplica<Client>({ primary, replica }: Clients<Client>): Client | undefined {
-  if (isList(replica)) return pickOne(replica, primary);
-  return replica === primary ? undefined : replica;
+/** The replica that a read starts on. `undefined` when there is none but the primary. */
+export function firstReplica<Client>(clients: Clients<Client>): Client | undefined {
+  const { primary, replica } = clients;
+  if (!isList(replica)) return replica === primary ? undefined : replica;
+  return pickOne(
+    replica.filter((client) => client !== primary),
+    clients,
+  );
 }
 
-function pickOne<Client>(replica: readonly Client[], primary: Client): Client | undefined {
-  const replicas = replica.filter((client) => client !== primary);
-  return replicas[randomIndex(replicas.length)];
+/** One of these: the caller's choice, or else at random, so that one that is listed twice is picked twice as often. */
+function pickOne<Client>(
+  replicas: readonly Client[],
+  { pickReplica }: Clients<Client>,
+): Client | undefined {
+  if (replicas.length === 0) return undefined;
+  const picked = pickReplica?.(replicas);
+  if (picked === undefined) return replicas[Math.floor(Math.random() * replicas.length)];
+  if (!replicas.includes(picked)) throw invalidOption('pickReplica', PICKS_ONE, picked);
+  return picked;
 }
+
+const PICKS_ONE = 'a function that returns one of the replicas that it is given';
 
 /** Each replica once. */
 function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
@@ -26,17 +40,17 @@ function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
 export class ReplicaTurns<Client> {
   /** The one that was asked last. */
   current: Client;
-  /** Those that were not asked yet, each of them once, in random order. */
-  #fresh: Client[] = [];
+  readonly #clients: Clients<Client>;
+  /** Those that were not asked yet. */
+  #fresh: readonly Client[];
   /** Those that have not failed. */
   sound: readonly Client[];
 
   constructor(clients: Clients<Client>, first: Client) {
     this.current = first;
+    this.#clients = clients;
     this.sound = allReplicas(clients);
-    for (const client of this.sound) {
-      if (client !== first) this.#fresh.splice(randomIndex(this.#fresh.length + 1), 0, client);
-    }
+    this.#fresh = this.sound.filter((client) => client !== first);
   }
 
   get hasFresh(): boolean {
@@ -45,7 +59,7 @@ export class ReplicaTurns<Client> {
 
   /** The turn of one that was not asked yet, while there is one, or else of the same one again. */
   next(): Client {
-    return this.#fresh.at(-1) ?? this.current;
+    return pickOne(this.#fresh, this.#clients) ?? this.current;
   }
 
   take(replica: Client): void {
@@ -57,10 +71,6 @@ export class ReplicaTurns<Client> {
   fail(): void {
     this.sound = this.sound.filter((other) => other !== this.current);
   }
-}
-
-function randomIndex(length: number): number {
-  return Math.floor(Math.random() * length);
 }
 
 function isList<Client>(replica: Client | readonly Client[]): replica is readonly Client[] {

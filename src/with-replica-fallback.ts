@@ -5,7 +5,7 @@ import { observe } from './instruments.ts';
 import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
-import { pickReplica } from './replicas.ts';
+import { firstReplica } from './replicas.ts';
 import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { executed, runQuery } from './run-query.ts';
 import { countQueries } from './shared-queries.ts';
@@ -76,7 +76,7 @@ export function startRead<Client, T>(
   options: BoundOptions<Client, T>,
 ): Promise<T> {
   const { primary, transaction, primaryBudget, replicaTimeoutMs, after, signal } = options;
-  const replica = pickReplica(options);
+  const replica = firstReplica(options);
 
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined || isBypassed(options)) {

@@ -105,3 +105,13 @@ test('a logger that takes the message last does not compile', () => {
   // @ts-expect-error what Fastify takes of pino
   void withReplicaFallback(async () => 1, { primary, logger: request });
 });
+
+test('a replica is picked of those that there are', () => {
+  void withReplicaFallback(async () => 1, {
+    primary,
+    replica: [primary],
+    pickReplica: (replicas) => replicas[0],
+  });
+  // @ts-expect-error another client
+  void withReplicaFallback(async () => 1, { primary, replica: [primary], pickReplica: () => 5 });
+});

@@ -32,6 +32,7 @@ function bound(name: 'min' | 'max', values: unknown[]): Mistake[] {
 test.for([
   ...mistakes('primary', 'a database client', [undefined, null, 5, 'postgres://']),
   ...mistakes('replica', 'a database client', [null, 5, 'postgres://', false]),
+  ...mistakes('pickReplica', 'a function', [null, true, {}]),
   ...mistakes('transaction', 'a transaction', [null, 5, true]),
   ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
   ...mistakes('isMiss', 'a function', [null, true, {}]),
@@ -65,6 +66,7 @@ test.for([
 
 test.for([
   { replica: 5 },
+  { pickReplica: 5 },
   { transaction: 5 },
   { enabled: 5 },
   { isMiss: 5 },
@@ -84,6 +86,7 @@ test.for([
   const valid = {
     primary,
     replica: primary,
+    pickReplica: () => undefined,
     transaction: primary,
     enabled: true,
     isMiss: noRow,
@@ -143,12 +146,14 @@ test('takes the largest delay that a timer can wait', () => {
 
 test('takes `undefined` for every option but `primary`', async () => {
   const replica = undefined;
+  const pickReplica = undefined;
   const transaction = undefined;
   const telemetry = { operation: undefined, meter: undefined, missCounter: undefined };
   const observers = { logger: undefined, onOutcome: undefined };
   const rest = { enabled: undefined, isMiss: undefined, retryMs: undefined, signal: undefined };
   const bounds = { replicaTimeoutMs: undefined, primaryBudget: undefined, coalesceKey: undefined };
-  const options = { primary, replica, transaction, ...rest, ...bounds, ...telemetry, ...observers };
+  const clients = { primary, replica, pickReplica, transaction };
+  const options = { ...clients, ...rest, ...bounds, ...telemetry, ...observers };
 
   expect(await withReplicaFallback(async (db) => db, options)).toBe(primary);
 });

@@ -17,6 +17,7 @@ const CONNECTION_STRING = `postgres://service:${SECRET}@db.example/orders`;
 test.for([
   'primary',
   'replica',
+  'pickReplica',
   'transaction',
   'enabled',
   'isMiss',

@@ -1,0 +1,169 @@
+import { createReplicaFallback, withReplicaFallback } from 'kysely-replica-fallback';
+import { recordReads } from 'kysely-replica-fallback/testing';
+import { expect, test } from 'vitest';
+import { AT_ONCE } from '../support/scripted-clients.ts';
+
+interface Server {
+  readonly name: string;
+}
+
+const primary: Server = { name: 'primary' };
+const a: Server = { name: 'a' };
+const b: Server = { name: 'b' };
+const c: Server = { name: 'c' };
+const down = new Error('This replica is down.');
+const isUnavailable = (error: unknown): boolean => error === down;
+
+const THRICE = { delays: () => [0, 0, 0] };
+const pickNone = () => undefined;
+const neverPick = () => expect.unreachable('It was called.');
+
+/** Picks the last one, and remembers what it was given. */
+function pickLast() {
+  const given: string[] = [];
+  const pickReplica = (replicas: readonly Server[]): Server | undefined => {
+    given.push(replicas.map(({ name }) => name).join(' '));
+    return replicas.at(-1);
+  };
+  return { given, pickReplica };
+}
+
+test('asks the replica that was picked, and only that one when it has the row', async () => {
+  const { given, pickReplica } = pickLast();
+  const read = createReplicaFallback({ primary, replica: [a, b, c], pickReplica });
+
+  for (let i = 0; i < 20; i++) expect(await read(async (db) => db)).toBe(c);
+
+  expect(new Set(given)).toEqual(new Set(['a b c']));
+});
+
+test('picks one of the others after a miss', async () => {
+  const { given, pickReplica } = pickLast();
+  const asked: string[] = [];
+
+  await withReplicaFallback(
+    async ({ name }) => {
+      asked.push(name);
+      return name === 'primary' ? name : undefined;
+    },
+    { primary, replica: [a, b, c], pickReplica, retryMs: AT_ONCE },
+  );
+
+  expect(asked).toEqual(['c', 'b', 'primary']);
+  expect(given).toEqual(['a b c', 'a b']);
+});
+
+test('picks one after another while they fail', async () => {
+  const { given, pickReplica } = pickLast();
+  const asked: string[] = [];
+
+  await withReplicaFallback(
+    async ({ name }) => {
+      asked.push(name);
+      if (name !== 'primary') throw down;
+      return name;
+    },
+    { primary, replica: [a, b, c], pickReplica, isUnavailable },
+  );
+
+  expect(asked).toEqual(['c', 'b', 'a', 'primary']);
+  expect(given).toEqual(['a b c', 'a b', 'a']);
+});
+
+test('is given a replica twice that is listed twice, and not the primary', async () => {
+  const { given, pickReplica } = pickLast();
+
+  await withReplicaFallback(async (db) => db, {
+    primary,
+    replica: [a, primary, b, b],
+    pickReplica,
+  });
+
+  expect(given).toEqual(['a b b']);
+});
+
+test('asks one at random when nothing was picked', async () => {
+  const asked = new Set<Server>();
+  const read = createReplicaFallback({ primary, replica: [a, b, c], pickReplica: pickNone });
+
+  for (let i = 0; i < 200; i++) asked.add(await read(async (db) => db));
+
+  expect(asked).toEqual(new Set([a, b, c]));
+});
+
+test('asks the same replica again when no other is left to pick', async () => {
+  const { given, pickReplica } = pickLast();
+  const asked: string[] = [];
+
+  await withReplicaFallback(
+    async ({ name }) => {
+      asked.push(name);
+      return name === 'primary' ? name : undefined;
+    },
+    { primary, replica: [a, b], pickReplica, retryMs: THRICE },
+  );
+
+  expect(asked).toEqual(['b', 'a', 'a', 'a', 'primary']);
+  expect(given).toEqual(['a b', 'a']);
+});
+
+test.for([
+  { situation: 'there is one replica', options: { replica: a } },
+  { situation: 'there is none', options: {} },
+  { situation: 'the list has none but the primary', options: { replica: [primary] } },
+])('is not called when $situation', async ({ options }) => {
+  const clients = { primary, ...options };
+
+  const read = withReplicaFallback(async (db) => db, { ...clients, pickReplica: neverPick });
+
+  await expect(read).resolves.toBeDefined();
+});
+
+test('overrides the default', async () => {
+  const read = createReplicaFallback({ primary, replica: [a, b], pickReplica: () => a });
+
+  expect(await read(async (db) => db)).toBe(a);
+  expect(await read(async (db) => db, { pickReplica: () => b })).toBe(b);
+});
+
+test.for([
+  { what: 'another client', picked: { name: 'other' } },
+  { what: 'the primary', picked: primary },
+  { what: 'null', picked: null },
+])('refuses $what', async ({ picked }) => {
+  const pickReplica = () => picked as Server;
+  const read = withReplicaFallback(async (db) => db, { primary, replica: [a, b], pickReplica });
+
+  await expect(read).rejects.toMatchObject({
+    name: 'InvalidOptionError',
+    option: 'pickReplica',
+    given: picked,
+  });
+});
+
+test('refuses a replica that the read has asked already', async () => {
+  const { reports, onOutcome } = recordReads();
+  const pickReplica = () => a;
+
+  const read = withReplicaFallback(async () => undefined, {
+    primary,
+    replica: [a, b],
+    pickReplica,
+    retryMs: AT_ONCE,
+    onOutcome,
+  });
+
+  await expect(read).rejects.toMatchObject({ option: 'pickReplica', given: a });
+  expect(reports).toMatchObject([{ outcome: 'error', attempts: 1 }]);
+});
+
+test('rejects with what it throws', async () => {
+  const mistake = new Error('no such zone');
+  const pickReplica = () => {
+    throw mistake;
+  };
+
+  const read = withReplicaFallback(async (db) => db, { primary, replica: [a, b], pickReplica });
+
+  await expect(read).rejects.toBe(mistake);
+});
