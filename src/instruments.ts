@@ -1,13 +1,15 @@
 import {
+  context,
   type Counter,
   diag,
   type Histogram,
   type Meter,
   type MeterProvider,
   metrics,
+  type Span,
+  SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
-
 import type { Outcome, RecoveryCause } from './read-report.ts';
 import {
   COALESCED,
@@ -19,6 +21,7 @@ import {
   RECOVERY_EVENT,
   SCOPE,
   SECOND,
+  SPAN_PREFIX,
 } from './telemetry-names.ts';
 
 export type { Meter };
@@ -103,6 +106,39 @@ function createInstruments(meter: Meter): Instruments {
 /** Adds the event of a recovery to the span that is active, if there is one. */
 export function addRecoveryEvent(attributes: RecoveryAttributes): void {
   trace.getActiveSpan()?.addEvent(RECOVERY_EVENT, attributes);
+}
+
+/** Runs an attempt of a recovery in a span of its own, so that a trace tells the queries of a read apart. */
+export async function inSpan<Verdict extends { readonly kind: string }>(
+  source: string,
+  operation: string | undefined,
+  attempt: () => Promise<Verdict>,
+): Promise<Verdict> {
+  const span = startSpan(SPAN_PREFIX + source, operation);
+  if (span === undefined) return attempt();
+  const verdict = await context.with(trace.setSpan(context.active(), span), attempt);
+  observe(() => {
+    const { kind } = verdict;
+    span.setAttribute('verdict', kind);
+    if (kind === 'failure' || kind === 'error') span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  });
+  return verdict;
+}
+
+/** `undefined` when nobody will see it. */
+function startSpan(name: string, operation: string | undefined): Span | undefined {
+  try {
+    const tracer = trace.getTracer(SCOPE.name, SCOPE.version);
+    const span = tracer.startSpan(
+      name,
+      operation === undefined ? {} : { attributes: { operation } },
+    );
+    return span.isRecording() ? span : undefined;
+  } catch (error) {
+    reportObserverError(error);
+    return undefined;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { AttemptSource, ReplicaQuery } from './attempt.ts';
 import type { BoundOptions } from './bind-options.ts';
 import { findFlight, type Flight, startFlight } from './coalesce.ts';
+import { inSpan } from './instruments.ts';
 import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
@@ -59,8 +60,8 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     const { replicaTimeoutMs, signal } = this.options;
     signal?.throwIfAborted();
     this.#turns.take(replica);
-    const answer = runQuery(this.#checkedQuery(), replica, { source, signal }, replicaTimeoutMs);
-    await this.#hear(source, answer);
+    const query = this.#checkedQuery();
+    await this.#hear(source, () => runQuery(query, replica, { source, signal }, replicaTimeoutMs));
   }
 
   #checkedQuery(): ReplicaQuery<Client, T> {
@@ -80,19 +81,20 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     signal?.throwIfAborted();
     let shared = findFlight<Client, T>(options, queriesBefore);
     while (shared !== undefined) {
-      await this.#hear('primary', shared.answer(signal));
-      const isMine = !this.#endedWithAbortOf(shared);
+      const flight = shared;
+      await this.#hear('primary', () => flight.answer(signal));
+      const isMine = !this.#endedWithAbortOf(flight);
       this.noteCoalesced(isMine);
       if (isMine) return;
       signal?.throwIfAborted();
       shared = findFlight(options, queriesBefore);
     }
     if (primaryBudget?.withdraw() === false) return this.reject();
-    const answer =
+    await this.#hear('primary', () =>
       coalesceKey === undefined
         ? runQuery(query, primary, { source: 'primary', signal })
-        : startFlight(query, options).answer(signal);
-    await this.#hear('primary', answer);
+        : startFlight(query, options).answer(signal),
+    );
   }
 
   /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
@@ -103,12 +105,17 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     return isAbort(ending.error) || isReason(ending.error, shared.starter);
   }
 
-  async #hear(source: AttemptSource, answer: Promise<T>): Promise<void> {
+  async #hear(source: AttemptSource, ask: () => Promise<T>): Promise<void> {
     const { options } = this;
-    const verdict = await answer.then(
-      (value) => judge({ ok: true, value, source }, options),
-      (error: unknown) => judge({ ok: false, error, source }, options),
-    );
+    const attempt = (): Promise<Verdict<T>> =>
+      ask().then(
+        (value) => judge({ ok: true, value, source }, options),
+        (error: unknown) => judge({ ok: false, error, source }, options),
+      );
+    // The first attempt has no span, so that a hit costs nothing.
+    const verdict = await (source === 'replica'
+      ? attempt()
+      : inSpan(source, options.operation, attempt));
     this.take(source, verdict);
   }
 }

@@ -9,6 +9,7 @@ export const FAILURES = 'replica_fallback.replica_failure';
 export const COALESCED = 'replica_fallback.coalesced';
 export const RECOVERY_DURATION = 'replica_fallback.recovery.duration';
 export const RECOVERY_EVENT = 'replica_fallback.recovery';
+export const SPAN_PREFIX = 'replica_fallback.';
 export const CATCH_UP_DURATION = 'replica_fallback.catch_up.duration';
 export const POSITION_QUERIES = 'replica_fallback.position_queries';
 export const WATCH_QUERIES = 'replica_fallback.watch_queries';

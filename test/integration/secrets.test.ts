@@ -25,7 +25,7 @@ import { laggingReplica } from 'kysely-replica-fallback/testing';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { type Connection, connect } from '../support/connect.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
-import { spanEventsOf } from '../support/in-memory-span.ts';
+import { spansOf } from '../support/in-memory-span.ts';
 import { printed } from '../support/printed.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
@@ -272,14 +272,14 @@ async function record(run: Case['run']) {
   };
   let thrown: unknown;
   try {
-    const events = await spanEventsOf(() =>
+    const spans = await spansOf(() =>
       run(options).catch((error: unknown) => {
         thrown = error;
       }),
     );
     const written = [
       JSON.stringify(await collect()),
-      JSON.stringify(events),
+      JSON.stringify(spans),
       ...logger.lines.map(({ message, fields }) => message + printed(ownWordsOf(fields))),
       ...reports.map((report) => printed(ownWordsOf(report))),
       ...diagnostics.flat().map((entry) => printed(isOwn(entry) ? entry : '')),
