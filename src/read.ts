@@ -45,7 +45,7 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
   }
 
   override take(source: AttemptSource, verdict: Verdict<T>): void {
-    if (source !== 'primary' && verdict.kind === 'failure') this.#turns.fail();
+    if (verdict.kind === 'failure') this.#turns.fail();
     super.take(source, verdict, this.floor?.isFinal);
   }
 

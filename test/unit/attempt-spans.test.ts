@@ -1,5 +1,5 @@
 import { diag, trace } from '@opentelemetry/api';
-import { withReplicaFallback } from 'kysely-replica-fallback';
+import { type Attempt, type AttemptContext, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, expect, test } from 'vitest';
 import { inNewSpan, spansOf } from '../support/in-memory-span.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
@@ -72,6 +72,48 @@ test.for<{ outcome: ScriptedOutcome; verdicts: string[] }>([
       hasFailed: verdict === 'error',
     })),
   );
+});
+
+test.for<{ what: string; options: (reason: Error) => object }>([
+  {
+    what: 'a classifier throws',
+    options: (error) => ({
+      isMiss({ source }: Attempt<unknown>) {
+        if (source === 'replica_retry') throw error;
+        return true;
+      },
+    }),
+  },
+  {
+    what: 'the read is aborted',
+    options: (reason) => {
+      const controller = new AbortController();
+      const isMiss = ({ source }: Attempt<unknown>) => source === 'replica';
+      return { isMiss, signal: controller.signal, abort: () => controller.abort(reason) };
+    },
+  },
+])('a span has failed when $what', async ({ options }) => {
+  const reason = new Error('enough');
+  const { abort, ...rest } = options(reason) as { abort?: () => void };
+  const query = async (_: object, { source }: AttemptContext) => {
+    if (source === 'replica_retry') abort?.();
+    return ROW;
+  };
+
+  const spans = await spansOf(async () => {
+    const read = withReplicaFallback(query, {
+      primary: {},
+      replica: {},
+      retryMs: AT_ONCE,
+      ...rest,
+    });
+    await expect(read).rejects.toBe(reason);
+  });
+
+  expect(spans).toMatchObject([
+    { name: 'replica_fallback.replica_retry', attributes: { verdict: 'error' }, hasFailed: true },
+    { name: 'request' },
+  ]);
 });
 
 test('a replica that cannot answer makes its span a failed one', async () => {

@@ -186,6 +186,20 @@ test('rejects with what the query and `keyOf` throw, the same object', async () 
   );
 });
 
+test.for([
+  { type: 'strings', keys: ['a', 'b'] },
+  { type: 'numbers', keys: [1, 2] },
+  { type: 'bigints', keys: [1n, 2n] },
+])('takes keys that are $type', async ({ keys }) => {
+  const read = withReplicaFallbackByKey<object, string | number | bigint, { id: RowKey }>(
+    keys,
+    async (_, missing) => missing.map((id) => ({ id })),
+    { primary: {}, replica: {}, keyOf: (row) => row.id },
+  );
+
+  expect(await read).toEqual(keys.map((id) => ({ id })));
+});
+
 describe('rejects', () => {
   const { options, query } = servers({ replica: [1], primary: [1] });
   const of = (changes: object) => ({ keys: [1], query, options, ...changes });

@@ -150,10 +150,12 @@ test.for(bypasses)(
 
 test('runs no query in a bypass when the signal aborted before', async () => {
   const signal = AbortSignal.abort('out of time');
+  let runs = 0;
 
-  const read = withReplicaFallback<object, never>(neverAsked, { primary, signal });
+  const read = withReplicaFallback(async () => runs++, { primary, signal });
 
   await expect(read).rejects.toBe('out of time');
+  expect(runs).toBe(0);
 });
 
 test('takes two equal clients for two, because only identity is compared', async () => {

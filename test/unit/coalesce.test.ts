@@ -412,6 +412,22 @@ test('tells the reads that shared a query from the one that started it', async (
   expect(counted['replica_fallback.reads']?.points).toEqual([[attributes, 3]]);
 });
 
+test('tells that a read shared a query, although it was aborted before the answer', async () => {
+  const { read, flights } = startService();
+  const { reports, onOutcome } = recordReads();
+  const controller = new AbortController();
+  const first = read('o1');
+  const second = read('o1', { signal: controller.signal, onOutcome });
+
+  await spill(first, second);
+  controller.abort();
+  await expect(second.answer).rejects.toBe(controller.signal.reason);
+  flights[0]?.resolve(ROW);
+
+  expect(await first.answer).toBe(ROW);
+  expect(reports).toMatchObject([{ outcome: 'error', attempts: 2, coalesced: true }]);
+});
+
 test.for([null, '', 5])('refuses %o for `coalesceKey`', async (bad) => {
   const { answer } = startService().read(bad as never);
 

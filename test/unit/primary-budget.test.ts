@@ -315,6 +315,7 @@ test.for([null, {}, 0.2, { deposit() {} }])('refuses %o for `primaryBudget`', as
 
   await expect(withReplicaFallback(query, options)).rejects.toMatchObject({
     option: 'primaryBudget',
+    expected: 'a budget, by `createPrimaryBudget()`',
     given: bad,
   });
 });

@@ -135,6 +135,28 @@ test("rethrows the policy's own error object when it throws, and asks nobody aft
   expect(asked).toHaveLength(1);
 });
 
+test.for([
+  {
+    when: 'it has no more delays',
+    next: () => ({ done: true, value: undefined }),
+  },
+  {
+    when: 'it has thrown',
+    next: () => {
+      throw new Error('The policy is broken.');
+    },
+  },
+])('does not close the policy when $when, because it has closed itself', async ({ next }) => {
+  const close = vi.fn<() => IteratorResult<number>>();
+  const iterator = { next, return: close } as Iterator<number>;
+  const retryMs = { delays: () => ({ [Symbol.iterator]: () => iterator }) };
+  const { query, clients } = scriptClients({ replica: [misses], primary: [gives(ROW)] });
+
+  await withReplicaFallback(query, { ...clients, retryMs }).catch(() => {});
+
+  expect(close).not.toHaveBeenCalled();
+});
+
 test('keeps the answer when the policy throws while it is closed, and tells the diagnostics', async () => {
   const errors = recordDiagnostics();
   onTestFinished(() => diag.disable());
