@@ -49,18 +49,29 @@ test.for([
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
+  'CONNECTION_CLOSED',
+  'CONNECT_TIMEOUT',
 ])('takes %s for a lost connection', (code) => {
   const error = Object.assign(new Error('…'), { code });
   const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
   expect(kinds).toEqual([true, false, false]);
 });
 
-test.for(['57014', '57P04', '53000', '08', '1008006', '40001', '40P01', '23505', '25006'])(
-  'does not take %s for unavailability',
-  (code) => {
-    expect(replicaUnavailable(Object.assign(new Error('…'), { code }))).toBe(false);
-  },
-);
+test.for([
+  '57014',
+  '57P04',
+  '53000',
+  '08',
+  '1008006',
+  '40001',
+  '40P01',
+  '23505',
+  '25006',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+])('does not take %s for unavailability', (code) => {
+  expect(replicaUnavailable(Object.assign(new Error('…'), { code }))).toBe(false);
+});
 
 test.for(['40001', '40P01'])('takes %s for a recovery conflict if its message says so', (code) => {
   const message = 'canceling statement due to conflict with recovery';
@@ -97,9 +108,54 @@ test.for([
   'timeout exceeded when trying to connect',
   'timeout expired',
   'Client has encountered a connection error and is not queryable',
+  'Knex: Timeout acquiring a connection. The pool is probably full.',
 ])('takes "%s" for a lost connection, without a code', (message) => {
   expect(connectionLost(new Error(message))).toBe(true);
   expect(connectionLost(new Error(`The user wrote: ${message}`))).toBe(false);
+  expect(connectionLost(new Error(`${message}, as the user wrote`))).toBe(
+    message.startsWith('Knex'),
+  );
+  expect(connectionLost(Object.assign(new Error(message), { code: 'P0001' }))).toBe(false);
+});
+
+test('knows what knex says after the statement, and not what Drizzle says of the parameters', () => {
+  const said = 'Connection terminated unexpectedly';
+  const cause = Object.assign(new Error('division by zero'), { code: '22012' });
+
+  expect(connectionLost(new Error(`select 1 - 2 - ${said}`))).toBe(true);
+  expect(connectionLost(new Error(`Failed query: …\nparams: 1 - ${said}`, { cause }))).toBe(false);
+  expect(connectionLost(new Error('Knex: Defined query timeout of 5ms exceeded'))).toBe(false);
+});
+
+test.for([
+  [{ kind: 'DatabaseNotReachable', host: '127.0.0.1' }, [true, false, false]],
+  [{ kind: 'ConnectionClosed' }, [true, false, false]],
+  [{ kind: 'SocketTimeout' }, [true, false, false]],
+  [{ kind: 'TooManyConnections', originalCode: '53300' }, [true, false, false]],
+  [{ kind: 'postgres', code: '57P01', message: '…' }, [true, false, false]],
+  [{ kind: 'TableDoesNotExist', originalCode: '42P01' }, [false, false, true]],
+  [
+    {
+      kind: 'TransactionWriteConflict',
+      originalCode: '40001',
+      originalMessage: 'canceling statement due to conflict with recovery',
+    },
+    [false, true, false],
+  ],
+  [
+    { kind: 'TransactionWriteConflict', originalCode: '40001', originalMessage: 'could not …' },
+    [false, false, false],
+  ],
+  [{ kind: 'postgres', code: '57014', message: '…' }, [false, false, false]],
+  [{ kind: 'TlsConnectionError', reason: '…' }, [false, false, false]],
+  [undefined, [false, false, false]],
+] as const)("knows an error of Prisma's by what its adapter was told: %o", ([cause, expected]) => {
+  const driverAdapterError = new Error('…', { cause });
+  const error = Object.assign(new Error('…'), { code: 'P2010', meta: { driverAdapterError } });
+
+  const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
+
+  expect(kinds).toEqual(expected);
 });
 
 test('looks five errors deep, and no deeper', () => {
