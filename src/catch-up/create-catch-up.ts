@@ -5,7 +5,8 @@ import { begin, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
 
 /**
- * Creates the option `catchUp` for a database or a client of your own. For PostgreSQL and Kysely there is `walCatchUp()`.
+ * Creates the option `catchUp` for a database or a client of your own. For PostgreSQL there is `walCatchUp()`, with
+ * clients of Kysely, pg and Drizzle.
  *
  * @param source - where the primary is, and how far a replica has come
  * @throws InvalidOptionError for a `source` that lacks one of the methods

@@ -15,7 +15,7 @@ export type Reach = 'reached' | 'behind' | 'unknown';
 export interface PositionSource<Client> {
   /**
    * Asks the primary for its position: all that was committed there before the call is at this position or before it. If
-   * it rejects, the read goes on as without `catchUp`.
+   * it rejects, the read goes on as without `catchUp`, unless it rejects with an `InvalidOptionError`, which the caller gets.
    */
   position(primary: Client): Promise<string>;
   /**

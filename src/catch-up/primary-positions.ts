@@ -1,5 +1,6 @@
 import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
+import { InvalidOptionError } from '../errors.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
 
@@ -14,7 +15,7 @@ export interface PrimaryPosition {
 interface PositionQuery {
   readonly number: number;
   readonly startedAt: number;
-  /** Never rejects: `undefined` when the primary gave no position. */
+  /** `undefined` when the primary gave no position. Rejects only for a client that cannot be asked at all. */
   readonly landing: Promise<PrimaryPosition | undefined>;
 }
 
@@ -38,6 +39,7 @@ export class PrimaryPositions {
    * `undefined` when the primary does not give one.
    *
    * @param ask - is called when no other read has asked in time
+   * @throws InvalidOptionError as `ask` does
    */
   async since(
     queriesBefore: number,
@@ -59,6 +61,7 @@ export class PrimaryPositions {
         const position = await ask();
         return this.#remember({ position, takenAt: performance.now(), number });
       } catch (error) {
+        if (error instanceof InvalidOptionError) throw error; // the caller's mistake, which a wait only hides
         this.failure = error;
         this.#doubts.tell('The primary gave no position.', error);
         return undefined;

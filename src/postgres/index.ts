@@ -3,7 +3,10 @@ export {
   type CausalSessionOptions,
   createCausalSession,
 } from '../catch-up/causal-session.ts';
-export type { KyselyClient } from './kysely-client.ts';
+export type { DrizzleClient } from './clients/drizzle.ts';
+export type { KyselyClient } from './clients/kysely.ts';
+export type { PgClient, PgPool } from './clients/pg.ts';
+export type { WalClient, WalConnection } from './clients/wal-client.ts';
 export {
   type ConnectionErrorListener,
   surviveConnectionErrors,

@@ -1,9 +1,9 @@
 import type { Reach } from '../catch-up/position-source.ts';
-import { type KyselyConnection, selectText } from './kysely-client.ts';
+import { selectText } from './clients/wal-client.ts';
 import { hashOf, lsnOf, showsMore } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
-export async function readReplayed(standby: KyselyConnection): Promise<string | undefined> {
+export async function readReplayed(standby: object): Promise<string | undefined> {
   const askedAt = performance.now();
   const replayed = await askReplayed(standby, REPLAYED);
   if (replayed === undefined) return undefined;
@@ -31,7 +31,7 @@ const knownTimelines = new Map<string, KnownTimeline>();
 const FORGET_AFTER_MS = 1_000;
 const MOST_KNOWN = 100;
 
-async function askReplayed(standby: KyselyConnection, sql: string) {
+async function askReplayed(standby: object, sql: string) {
   const text = await selectText(standby, sql);
   if (text === undefined) return undefined;
   const [lsn = '', server = '', version, timeline = ''] = text.split(' ');
@@ -40,7 +40,7 @@ async function askReplayed(standby: KyselyConnection, sql: string) {
 }
 
 /** By what was asked, as `server_version_num`. */
-const versions = new WeakMap<KyselyConnection, number>();
+const versions = new WeakMap<object, number>();
 
 /**
  * A promoted standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first. The
@@ -78,7 +78,7 @@ const REPLAYED_ON_TIMELINE = `
  * @returns `undefined` for a server that cannot, or that was not asked yet what it has replayed
  */
 export function whenReplayed(
-  standby: KyselyConnection,
+  standby: object,
   position: string,
   timeoutMs: number,
 ): Promise<Reach> | undefined {

@@ -3,9 +3,9 @@ import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { isObject } from '../is-object.ts';
-import { connectionOf, type KyselyClient } from './kysely-client.ts';
+import { runPinned, type WalClient } from './clients/wal-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
-import { compareWalPositions, walPosition } from './wal-position.ts';
+import { askWalPosition, compareWalPositions } from './wal-position.ts';
 
 /** How {@link walCatchUp} checks a replica. */
 export interface WalCatchUpOptions {
@@ -14,7 +14,8 @@ export interface WalCatchUpOptions {
    *
    * - `'transaction'`: right behind everything, a transaction-mode pooler in front of several servers included. Costs
    *   `begin`, the check and `commit` beside the query.
-   * - `'connection'`: right unless such a pooler is in between. Costs the check beside the query.
+   * - `'connection'`: right unless such a pooler is in between. Costs the check beside the query. Not for Drizzle, which gives
+   *   no connection.
    *
    * Default is `'transaction'`.
    */
@@ -27,17 +28,20 @@ export interface WalCatchUpOptions {
 }
 
 /**
- * The option `catchUp` for PostgreSQL and Kysely: the position is that of the write-ahead log.
+ * The option `catchUp` for PostgreSQL, and for a client of Kysely, a `pg.Pool`, or a client of Drizzle on one: the position is
+ * that of the write-ahead log.
  *
  * A miss asks the primary where its log ends, waits until a replica has replayed that much, and asks that one. Its answer is
  * then as good as the primary's. That attempt is checked, and with `after` each attempt on a replica is: the query runs on a
  * connection of the client, in a read-only transaction at READ COMMITTED unless `pin` says otherwise, after the replica was
- * asked what it has replayed. So it must not start a transaction of its own, unless `pin` is `'connection'`.
+ * asked what it has replayed. So it must not start a transaction of its own, unless `pin` is `'connection'`. Of a `pg.Pool`,
+ * it gets one of the pool's clients instead, and may use `query` alone.
  *
  * An ordinary role may ask all that is needed. Where no position is to be had (Amazon Aurora, whose readers replay no WAL; a
  * promoted replica; another cluster or timeline), reads go on as without `catchUp`, and OpenTelemetry's `diag` hears of it.
  *
- * @throws InvalidOptionError for a `pin` that is not one of the two
+ * @throws InvalidOptionError for a `pin` that is not one of the two. A read throws it for a client that is none of these,
+ *   and for a `pin` that its client does not have
  *
  * @example
  * ```ts
@@ -53,7 +57,7 @@ export interface WalCatchUpOptions {
  * );
  * ```
  */
-export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClient> {
+export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> {
   assertObject('options', 'an object', options);
   const { pin = 'transaction', pipeline = false } = options;
   if (pin !== 'transaction' && pin !== 'connection') {
@@ -61,15 +65,15 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
   }
   if (typeof pipeline !== 'boolean')
     throw new InvalidOptionError('pipeline', 'a boolean', pipeline);
-  return createCatchUp<KyselyClient>({
-    position: walPosition,
+  return createCatchUp<object>({
+    position: askWalPosition,
     replayed: readReplayed,
     whenReplayed,
     compare: compareWalPositions,
-    runAt(replica, position, query) {
-      const run = async (pinned: KyselyClient) => {
+    runAt: (replica, position, query) =>
+      runPinned(replica, pin, async (pinned, connection) => {
         if (position === undefined) return query(pinned);
-        const check = assertReplayed(position, readReplayed(await connectionOf(pinned)));
+        const check = assertReplayed(position, readReplayed(connection));
         if (!pipeline) {
           await check;
           return query(pinned);
@@ -79,9 +83,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<KyselyClien
         await Promise.allSettled([check, answer]);
         await check;
         return answer;
-      };
-      return pin === 'connection' ? replica.connection().execute(run) : inTransaction(replica, run);
-    },
+      }),
   });
 }
 
@@ -100,22 +102,4 @@ async function assertReplayed(
 /** The server does not have the functions, or does not let this role call them. Any other error is the replica's. */
 function isRefusal(error: unknown): boolean {
   return isObject(error) && 'code' in error && /^(0A|42)/.test(String(error.code));
-}
-
-/** At READ COMMITTED, each statement has a snapshot of its own: that of the query is taken after the check. */
-async function inTransaction<T>(
-  db: KyselyClient,
-  run: (pinned: KyselyClient) => Promise<T>,
-): Promise<T> {
-  let outcome: Promise<T> | undefined;
-  const transaction = db
-    .transaction()
-    .setAccessMode('read only')
-    .setIsolationLevel('read committed');
-  try {
-    return await transaction.execute((pinned: KyselyClient) => (outcome = run(pinned)));
-  } catch (error) {
-    if (outcome === undefined) throw error;
-    return outcome; // and not the error of a rollback, or of a commit, which failed, too
-  }
 }

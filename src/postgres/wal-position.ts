@@ -1,6 +1,6 @@
 import type { Reach } from '../catch-up/position-source.ts';
 import { InvalidPositionError } from '../errors.ts';
-import { type KyselyClient, selectText } from './kysely-client.ts';
+import { selectText, type WalConnection } from './clients/wal-client.ts';
 
 /**
  * Asks a primary for its position in the write-ahead log: all that was committed before the call is at this position or
@@ -10,7 +10,9 @@ import { type KyselyClient, selectText } from './kysely-client.ts';
  * It is a short, URL-safe string, such as `9a33a5c48496-3000148`: the cluster and its timeline, as a hash, and the position.
  * It tells whoever sees it nothing but how much WAL there is.
  *
+ * @param primary - a client of Kysely or Drizzle, a transaction of one, or a pool or client of pg
  * @throws what the query throws, for instance because the server is a standby
+ * @throws InvalidOptionError for another client
  *
  * @example
  * ```ts
@@ -29,8 +31,13 @@ import { type KyselyClient, selectText } from './kysely-client.ts';
  * );
  * ```
  */
-export async function walPosition(primary: KyselyClient): Promise<string> {
-  const position = await selectText(primary, PRIMARY_POSITION);
+export function walPosition(primary: WalConnection): Promise<string> {
+  return askWalPosition(primary);
+}
+
+/** Of a client that nobody has checked. */
+export async function askWalPosition(primary: object): Promise<string> {
+  const position = await selectText(primary, PRIMARY_POSITION, 'primary');
   if (position === undefined) throw new Error('The primary gave no WAL position.');
   return position;
 }

@@ -13,6 +13,7 @@ import { PrismaClient } from '../../examples/other-clients/prisma/client/client.
 
 /** A client that is connected to one server. */
 export interface OpenClient {
+  readonly client: unknown;
   /** Runs a statement of ours. */
   run(statement: string): Promise<unknown>;
   /** Runs a statement of the client's own: finds an order with all columns that the client knows of. */
@@ -65,6 +66,7 @@ export const OTHER_CLIENTS: Readonly<
   pg(connectionString, settings = {}) {
     const pool = openPool(connectionString, settings);
     return {
+      client: pool,
       run: (statement) => pool.query(statement),
       find: (id) => pool.query('select id, status, version from orders where id = $1', [id]),
       end: () => pool.end(),
@@ -74,6 +76,7 @@ export const OTHER_CLIENTS: Readonly<
     const pool = openPool(connectionString, settings);
     const db = new Kysely<{ orders: OrderRow }>({ dialect: new PostgresDialect({ pool }) });
     return {
+      client: db,
       run: (statement) => kyselySql.raw(statement).execute(db),
       find: (id) =>
         db.selectFrom('orders').select(['id', 'status', 'version']).where('id', '=', id).execute(),
@@ -84,6 +87,7 @@ export const OTHER_CLIENTS: Readonly<
     const pool = openPool(connectionString, settings);
     const db = drizzle({ client: pool });
     return {
+      client: db,
       run: (statement) => db.execute(sql.raw(statement)),
       find: async (id) => db.select().from(orders).where(eq(orders.id, id)),
       end: () => pool.end(),
@@ -93,6 +97,7 @@ export const OTHER_CLIENTS: Readonly<
     const client = openPostgresJs(connectionString, settings);
     const db = drizzleOnPostgresJs({ client });
     return {
+      client: db,
       run: (statement) => db.execute(sql.raw(statement)),
       find: async (id) => db.select().from(orders).where(eq(orders.id, id)),
       end: () => client.end({ timeout: 0 }),
@@ -101,6 +106,7 @@ export const OTHER_CLIENTS: Readonly<
   'postgres.js'(connectionString, settings = {}) {
     const client = openPostgresJs(connectionString, settings);
     return {
+      client,
       run: (statement) => client.unsafe(statement),
       find: async (id) => client`select id, status, version from orders where id = ${id}`,
       end: () => client.end({ timeout: 0 }),
@@ -115,6 +121,7 @@ export const OTHER_CLIENTS: Readonly<
       log: { warn() {}, error() {} },
     });
     return {
+      client: db,
       run: async (statement) => db.raw(statement),
       find: async (id) => db('orders').select('id', 'status', 'version').where({ id }).first(),
       end: () => db.destroy(),
@@ -131,6 +138,7 @@ export const OTHER_CLIENTS: Readonly<
     const connected = source.initialize();
     connected.catch(() => {});
     return {
+      client: source,
       run: async (statement) => (await connected).query(statement),
       find: async (id) => (await connected).getRepository(OrderEntity).findOneBy({ id }),
       end: async () => source.isInitialized && source.destroy(),
@@ -140,6 +148,7 @@ export const OTHER_CLIENTS: Readonly<
     const adapter = new PrismaPg({ connectionString, max, connectionTimeoutMillis: timeoutMs });
     const prisma = new PrismaClient({ adapter });
     return {
+      client: prisma,
       run: (statement) => prisma.$queryRawUnsafe(statement),
       find: (id) => prisma.order.findUnique({ where: { id } }),
       end: () => prisma.$disconnect(),

@@ -1,4 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { pgTable, text } from 'drizzle-orm/pg-core';
+import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js';
+import knex from 'knex';
 import type { Kysely, Transaction } from 'kysely';
 import {
   type CatchUp,
@@ -9,10 +12,13 @@ import {
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { createCatchUp, type PositionSource } from 'kysely-replica-fallback/catch-up';
-import { type KyselyClient, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import { type WalClient, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
 import { createSnapshotsSince, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
-import type { Pool } from 'pg';
+import type { Client, Pool, PoolClient, QueryResult } from 'pg';
+import postgres from 'postgres';
+import type { DataSource } from 'typeorm';
 import { expectTypeOf, test } from 'vitest';
+import type { PrismaClient } from '../../examples/other-clients/prisma/client/client.ts';
 
 interface Order {
   id: string;
@@ -47,7 +53,7 @@ test('walCatchUp() fits Kysely, inline', () => {
 
 test('walCatchUp() fits Kysely, and several databases of it, when it was declared before', () => {
   const catchUp = walCatchUp();
-  expectTypeOf(catchUp).toEqualTypeOf<CatchUp<KyselyClient>>();
+  expectTypeOf(catchUp).toEqualTypeOf<CatchUp<WalClient>>();
 
   const read = createReplicaFallback({ primary, replica: [replica, replica], catchUp });
   expectTypeOf(read).toEqualTypeOf<ReplicaFallback<Kysely<Database>>>();
@@ -69,21 +75,61 @@ test('walCatchUp() fits a transaction of Kysely as `primary`', () => {
   expectTypeOf(order).toEqualTypeOf<Promise<Order[]>>();
 });
 
-test('walCatchUp() fits no other client', () => {
-  // @ts-expect-error a pool of pg has no queries of Kysely's
-  void withReplicaFallback(async () => 1, { primary: pool, replica: pool, catchUp: walCatchUp() });
-  const db = drizzle({ client: pool });
-  // @ts-expect-error nor has Drizzle
-  void withReplicaFallback(async () => 1, { primary: db, replica: db, catchUp: walCatchUp() });
+test('walCatchUp() fits a pool of pg', () => {
+  const read = createReplicaFallback({ primary: pool, replica: pool, catchUp: walCatchUp() });
+  expectTypeOf(read).toEqualTypeOf<ReplicaFallback<Pool>>();
+  const rows = read((db) => db.query<Order>('select * from orders'), { after: 'now' });
+  expectTypeOf(rows).toEqualTypeOf<Promise<QueryResult<Order>>>();
 });
 
-test('a position comes from a client of Kysely, or from a transaction of it', () => {
+test('walCatchUp() fits Drizzle on a pool of pg', () => {
+  const db = drizzle({ client: pool });
+  const read = createReplicaFallback({ primary: db, replica: [db, db], catchUp: walCatchUp() });
+  expectTypeOf(read).toEqualTypeOf<ReplicaFallback<typeof db>>();
+  const withSchema = drizzle({
+    client: pool,
+    schema: { orders: pgTable('orders', { id: text() }) },
+  });
+  createReplicaFallback({ primary: withSchema, replica: withSchema, catchUp: walCatchUp() });
+});
+
+test('walCatchUp() fits no other client', () => {
+  const catchUp = walCatchUp();
+  const sql = postgres();
+  // @ts-expect-error postgres.js
+  createReplicaFallback({ primary: sql, replica: sql, catchUp });
+  const db = drizzleOnPostgresJs({ client: sql });
+  // @ts-expect-error Drizzle on it
+  createReplicaFallback({ primary: db, replica: db, catchUp });
+  const prisma = {} as PrismaClient;
+  // @ts-expect-error Prisma
+  createReplicaFallback({ primary: prisma, replica: prisma, catchUp });
+  const k = knex({});
+  // @ts-expect-error knex
+  createReplicaFallback({ primary: k, replica: k, catchUp });
+  const source = {} as DataSource;
+  // @ts-expect-error TypeORM
+  createReplicaFallback({ primary: source, replica: source, catchUp });
+  const client = {} as PoolClient;
+  // @ts-expect-error a single client of pg
+  createReplicaFallback({ primary: client, replica: client, catchUp });
+});
+
+test('a position comes from each of these, or from a transaction of it', () => {
   expectTypeOf(walPosition(primary)).toEqualTypeOf<Promise<string>>();
   void walPosition({} as Transaction<Database>);
-  // @ts-expect-error a pool of pg
   void walPosition(pool);
+  void walPosition({} as PoolClient);
+  void walPosition({} as Client);
+  const db = drizzle({ client: pool });
+  void walPosition(db);
+  void db.transaction((transaction) => walPosition(transaction));
   // @ts-expect-error a connection string
   void walPosition('postgres://localhost');
+  // @ts-expect-error postgres.js
+  void walPosition(postgres());
+  // @ts-expect-error TypeORM
+  void walPosition({} as DataSource);
 });
 
 test('createCatchUp() fits the client that its source is for', () => {

@@ -1,4 +1,4 @@
-import { InvalidOptionError, ReplicaBehindError } from 'kysely-replica-fallback';
+import { type CatchUp, InvalidOptionError, ReplicaBehindError } from 'kysely-replica-fallback';
 import {
   type KyselyClient,
   walCatchUp,
@@ -22,7 +22,8 @@ function runAt(
   options?: WalCatchUpOptions,
   run: (db: KyselyClient) => Promise<unknown> = query,
 ) {
-  return walCatchUp(options).runAt(db, position, run);
+  const catchUp: CatchUp<KyselyClient> = walCatchUp(options);
+  return catchUp.runAt(db, position, run);
 }
 
 /** How it ends when the standby throws this at a statement. */

@@ -71,7 +71,7 @@ test('the statement is to Kysely and its plugins what `CompiledQuery.raw` gives'
     },
   };
 
-  await walPosition(client as never);
+  await walPosition(client);
 
   const [query] = queries;
   expect(query).toEqual({

@@ -1,4 +1,4 @@
-import { createReplicaFallback } from 'kysely-replica-fallback';
+import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
@@ -34,6 +34,27 @@ test.for<[string, (cluster: FakeCluster) => void]>([
       durationMs: 80,
       recovery: { catchUp: { end: 'unknown' } },
     });
+  });
+
+  expect(unhandled).toEqual([]);
+});
+
+test('a client that a source cannot ask is told to the caller, and no wait hides it', async () => {
+  const cluster = fakeCluster();
+  const refusal = new InvalidOptionError('primary', 'a client of its own', 'another');
+  cluster.primary.says = () => Promise.reject(refusal);
+
+  const unhandled = await unhandledRejectionsOf(async () => {
+    const reads = [{}, { after: 'now' }].map((more) =>
+      seeRead(cluster.find('o1'), { ...cluster.options, ...more }),
+    );
+    for (const { result, report } of await Promise.all(reads)) {
+      expect(result).toEqual({ status: 'rejected', reason: refusal });
+      expect(report.outcome).toBe('error');
+    }
+    const session = createCausalSession(createReplicaFallback<FakeServer>(cluster.options));
+    session.wrote();
+    await expect(session.position()).rejects.toBe(refusal);
   });
 
   expect(unhandled).toEqual([]);

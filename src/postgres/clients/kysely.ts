@@ -1,0 +1,74 @@
+import type { PinnedQuery } from '../../informed-read.ts';
+import { hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
+
+/** What `walCatchUp` needs of a Kysely client. By its shape, so that kysely need not be installed. */
+export interface KyselyClient extends KyselyConnection {
+  getExecutor(): {
+    provideConnection<T>(consumer: (connection: KyselyConnection) => Promise<T>): Promise<T>;
+  };
+  connection(): { execute<T>(callback: PinnedQuery<KyselyClient, T>): Promise<T> };
+  transaction(): {
+    setAccessMode(mode: 'read only'): {
+      setIsolationLevel(level: 'read committed'): {
+        execute<T>(callback: PinnedQuery<KyselyClient, T>): Promise<T>;
+      };
+    };
+  };
+}
+
+/** What runs a query: a client, or one of its connections. */
+export interface KyselyConnection {
+  executeQuery(query: RawQuery): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
+/** What kysely's `CompiledQuery.raw(sql)` gives. */
+interface RawQuery {
+  readonly query: {
+    readonly kind: 'RawNode';
+    readonly sqlFragments: readonly string[];
+    readonly parameters: readonly [];
+  };
+  readonly queryId: { readonly queryId: string };
+  readonly sql: string;
+  readonly parameters: readonly [];
+}
+
+/** Of a client, a transaction or a connection. `undefined` for what is none of Kysely's. */
+export function kyselyClient(given: object): SqlClient | undefined {
+  if (!isConnection(given)) return undefined;
+  const select = async (sql: string) => {
+    const { rows } = await given.executeQuery({
+      query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
+      queryId: { queryId: 'wal' },
+      sql,
+      parameters: [],
+    });
+    return rows;
+  };
+  if (!isClient(given)) return { select };
+  return {
+    select,
+    pin(how, run) {
+      const runPinned = async (pinned: KyselyClient) => run(pinned, await connectionOf(pinned));
+      if (how === 'connection') return given.connection().execute(runPinned);
+      const transaction = given
+        .transaction()
+        .setAccessMode('read only')
+        .setIsolationLevel('read committed');
+      return outcomeIn((inside) => transaction.execute(inside), runPinned);
+    },
+  };
+}
+
+/** Queries on the connection of a client that is pinned to one do not wait for each other, as they do on the client. */
+function connectionOf(pinned: KyselyClient): Promise<KyselyConnection> {
+  return pinned.getExecutor().provideConnection(async (connection) => connection);
+}
+
+function isConnection(given: object): given is KyselyConnection {
+  return hasMethods(given, 'executeQuery');
+}
+
+function isClient(given: object): given is KyselyClient {
+  return hasMethods(given, 'getExecutor', 'connection', 'transaction');
+}

@@ -1,0 +1,51 @@
+import { invalidOption } from '../../errors.ts';
+import { isObject } from '../../is-object.ts';
+import { type DrizzleClient, drizzleClient, type DrizzleConnection } from './drizzle.ts';
+import { type KyselyClient, type KyselyConnection, kyselyClient } from './kysely.ts';
+import { type PgClient, pgClient, type PgPool } from './pg.ts';
+import type { Pin, PinnedRun, SqlClient } from './sql-client.ts';
+
+/** A client that `walCatchUp` knows, by its shape: Kysely's, a `pg.Pool`, or Drizzle's on one. */
+export type WalClient = KyselyClient | DrizzleClient | PgPool;
+
+/** What `walPosition` can ask: such a client, a transaction of it, or a client of pg's. */
+export type WalConnection = KyselyConnection | DrizzleConnection | PgPool | PgClient;
+
+/**
+ * Runs a statement that selects one text, or null.
+ *
+ * @param option - what the client was given as
+ * @throws InvalidOptionError for a client of an unknown shape
+ */
+export async function selectText(
+  db: object,
+  sql: string,
+  option: 'primary' | 'replica' = 'replica',
+): Promise<string | undefined> {
+  const rows = await sqlClient(db, option).select(sql);
+  if (!Array.isArray(rows)) throw invalidOption(option, A_CLIENT, db); // a transaction of Drizzle on another driver
+  const [row] = rows;
+  const [text] = isObject(row) ? Object.values(row) : [];
+  return typeof text === 'string' ? text : undefined;
+}
+
+/**
+ * Runs something on one connection of a replica's client, or in one transaction.
+ *
+ * @throws InvalidOptionError for a client of an unknown shape, and for one that is pinned already
+ */
+export async function runPinned<T>(replica: object, how: Pin, run: PinnedRun<T>): Promise<T> {
+  const client = sqlClient(replica, 'replica');
+  if (client.pin === undefined) throw invalidOption('replica', A_CLIENT, replica);
+  return client.pin(how, run);
+}
+
+function sqlClient(given: object, option: string): SqlClient {
+  const client = Object(given); // itself, unless JavaScript gives a string
+  const known = kyselyClient(client) ?? pgClient(client) ?? drizzleClient(client);
+  if (known === undefined) throw invalidOption(option, A_CLIENT, given);
+  return known;
+}
+
+const A_CLIENT =
+  'a client of Kysely, a pg.Pool, or a client of Drizzle on one: `walCatchUp()` knows no other';
