@@ -4,7 +4,7 @@ export {
   createCausalSession,
 } from '../catch-up/causal-session.ts';
 export type { DrizzleClient } from './clients/drizzle.ts';
-export type { KyselyClient } from './clients/kysely.ts';
+export type { KyselyClient } from '../databases/kysely-client.ts';
 export type { PgClient, PgPool } from './clients/pg.ts';
 export type { WalClient, WalConnection } from './clients/wal-client.ts';
 export {

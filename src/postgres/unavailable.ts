@@ -1,4 +1,4 @@
-import { isObject } from '../is-object.ts';
+import { NETWORK_CODES, some } from '../databases/driver-errors.ts';
 import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
@@ -29,7 +29,10 @@ export const recoveryConflict: ErrorClassifier = some(
  * ```
  */
 export const connectionLost: ErrorClassifier = some(
-  ({ code, message }) => LOST_CODES.test(code) || (code === '' && LOST_MESSAGES.test(message)),
+  ({ code, message }) =>
+    LOST_CODES.test(code) ||
+    NETWORK_CODES.test(code) ||
+    (code === '' && LOST_MESSAGES.test(message)),
 );
 
 /**
@@ -56,58 +59,13 @@ export const replicaUnavailable: ErrorClassifier = anyOf(
 );
 
 /**
- * Class 08 (pgbouncer's errors among them), 53300 (too many connections), 57P01 to 57P03 and 57P05 are PostgreSQL's, those
- * that begin with an E Node.js's, the next two those of postgres.js, and the last three the kinds of Prisma's adapter.
- * https://www.postgresql.org/docs/current/errcodes-appendix.html, https://nodejs.org/api/errors.html#common-system-errors
+ * Class 08 (pgbouncer's errors among them), 53300 (too many connections), 57P01 to 57P03 and 57P05 are PostgreSQL's, the
+ * next two postgres.js's, and the last three the kinds of Prisma's adapter.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const LOST_CODES =
-  /^(08...|53300|57P0[1235]|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN)|CONNECTION_CLOSED|CONNECT_TIMEOUT|DatabaseNotReachable|ConnectionClosed|SocketTimeout)$/;
+  /^(08...|53300|57P0[1235]|CONNECTION_CLOSED|CONNECT_TIMEOUT|DatabaseNotReachable|ConnectionClosed|SocketTimeout)$/;
 
 /** What pg, pg-pool and knex say of a connection, with no code. */
 const LOST_MESSAGES =
   /^(Connection terminated( unexpectedly| due to connection timeout)?|timeout (exceeded when trying to connect|expired)|Client has encountered a connection error and is not queryable|Knex: Timeout acquiring a connection\..*)$/;
-
-interface CodedError {
-  readonly code: string;
-  readonly message: string;
-}
-
-/** Asks of the error and of what it was made of: Drizzle, Prisma and others wrap what the driver threw. */
-function some(isOne: (error: CodedError) => boolean): ErrorClassifier {
-  return (error) => {
-    let cause: unknown = isErrorLike(error) ? error : undefined;
-    for (let depth = 0; isObject(cause) && depth < 5; depth++) {
-      if (isOne(read(cause))) return true;
-      cause = causeOf(cause);
-    }
-    return false;
-  };
-}
-
-/** By its shape: in Jest, what Node.js throws is no instance of a test's `Error`. */
-function isErrorLike(error: unknown): boolean {
-  return isObject(error) && 'message' in error && typeof error.message === 'string';
-}
-
-/** What a driver throws, or what Prisma's adapter makes of it. */
-interface DriverError {
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly cause?: unknown;
-  readonly meta?: { readonly driverAdapterError?: unknown };
-  readonly kind?: unknown;
-  readonly originalCode?: unknown;
-  readonly originalMessage?: unknown;
-}
-
-function read(error: DriverError): CodedError {
-  const { kind = '', originalCode = kind, code = originalCode } = error;
-  const { originalMessage = '', message = originalMessage } = error;
-  // knex writes the statement before what pg says. Drizzle ends with the parameters, which may be anything, but has a cause.
-  const said = causeOf(error) === undefined ? String(message).split(' - ').at(-1) : message;
-  return { code: String(code), message: String(said) };
-}
-
-function causeOf({ meta, cause }: DriverError): unknown {
-  return meta?.driverAdapterError ?? cause;
-}

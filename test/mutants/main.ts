@@ -25,7 +25,7 @@ const SUBPATHS = [
   },
   {
     name: './postgres',
-    mutate: 'src/postgres/*.ts',
+    mutate: ['src/postgres/**/*.ts', 'src/databases/*.ts'],
     tests: 'test/unit/*{wal,postgres,position,connection-errors,secrets}*.test.ts',
     atLeast: 95,
   },
@@ -53,7 +53,7 @@ for (const { name, mutate, tests, atLeast } of SUBPATHS) {
   forgetSurvivors(incrementalFile);
   const startedAt = performance.now();
   const mutants = await new Stryker({
-    mutate: [mutate],
+    mutate: [mutate].flat(),
     testRunner: 'vitest',
     vitest: { configFile: 'test/mutants/vitest.config.ts', related: false },
     ignorePatterns: ['examples', 'test/artifacts'],

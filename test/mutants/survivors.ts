@@ -181,7 +181,7 @@ export const SURVIVORS: readonly Survivor[] = [
     why: 'The defaults are for the compiler: the server gives all parts that are used.',
   },
   {
-    file: 'src/postgres/unavailable.ts',
+    file: 'src/databases/driver-errors.ts',
     line: "const { code = '', message } = cause;",
     becomes: [STRING],
     why: 'One stands for no error, and so does the other.',

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../../errors.ts';
 import type { PinnedQuery } from '../../informed-read.ts';
 import { isPool } from './pg.ts';
-import { hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
+import { hasMethods, outcomeIn, type SqlClient } from '../../databases/sql-client.ts';
 
 /** What `walCatchUp` needs of a client of Drizzle on node-postgres. By its shape, so that drizzle-orm need not be installed. */
 export interface DrizzleClient extends DrizzleConnection {

@@ -1,4 +1,9 @@
-import { hasMethods, type Pin, type PinnedRun, type SqlClient } from './sql-client.ts';
+import {
+  hasMethods,
+  type Pin,
+  type PinnedRun,
+  type SqlClient,
+} from '../../databases/sql-client.ts';
 
 /** What `walCatchUp` needs of a `pg.Pool`. By its shape, so that pg need not be installed. */
 export interface PgPool extends PgConnection {

@@ -1,9 +1,13 @@
 import { invalidOption } from '../../errors.ts';
 import { isObject } from '../../is-object.ts';
 import { type DrizzleClient, drizzleClient, type DrizzleConnection } from './drizzle.ts';
-import { type KyselyClient, type KyselyConnection, kyselyClient } from './kysely.ts';
+import {
+  type KyselyClient,
+  type KyselyConnection,
+  kyselyClient,
+} from '../../databases/kysely-client.ts';
 import { type PgClient, pgClient, type PgPool } from './pg.ts';
-import type { Pin, PinnedRun, SqlClient } from './sql-client.ts';
+import type { Pin, PinnedRun, SqlClient } from '../../databases/sql-client.ts';
 
 /** A client that `walCatchUp` knows, by its shape: Kysely's, a `pg.Pool`, or Drizzle's on one. */
 export type WalClient = KyselyClient | DrizzleClient | PgPool;

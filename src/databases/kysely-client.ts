@@ -1,7 +1,7 @@
-import type { PinnedQuery } from '../../informed-read.ts';
+import type { PinnedQuery } from '../informed-read.ts';
 import { hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
 
-/** What `walCatchUp` needs of a Kysely client. By its shape, so that kysely need not be installed. */
+/** What a catch-up needs of a Kysely client. By its shape, so that kysely need not be installed. */
 export interface KyselyClient extends KyselyConnection {
   getExecutor(): {
     provideConnection<T>(consumer: (connection: KyselyConnection) => Promise<T>): Promise<T>;
@@ -39,7 +39,7 @@ export function kyselyClient(given: object): SqlClient | undefined {
   const select = async (sql: string) => {
     const { rows } = await given.executeQuery({
       query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },
-      queryId: { queryId: 'wal' },
+      queryId: { queryId: 'position' },
       sql,
       parameters: [],
     });
