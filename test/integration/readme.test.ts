@@ -78,6 +78,7 @@ test('each page that has code is read', () => {
     'README.md',
     'src/by-key.md',
     'src/catch-up/README.md',
+    'src/mysql/README.md',
     'src/postgres/README.md',
     'src/primary-budget.md',
     'src/snapshots/README.md',

@@ -20,14 +20,20 @@ const SUBPATHS = [
     name: '.',
     mutate: 'src/*.ts',
     tests:
-      'test/unit/!(*position|*postgres*|survive*|lagging*|chaos*).test.ts test/unit/catch-up/!(hopeless).test.ts',
+      'test/unit/!(*position|*postgres*|*mysql*|*gtid*|survive*|lagging*|chaos*).test.ts test/unit/catch-up/!(hopeless).test.ts',
     atLeast: 95,
   },
   {
     name: './postgres',
-    mutate: ['src/postgres/**/*.ts', 'src/databases/*.ts'],
-    tests: 'test/unit/*{wal,postgres,position,connection-errors,secrets}*.test.ts',
+    mutate: 'src/{postgres/**,databases}/*.ts',
+    tests: 'test/unit/*{wal,postgres,replayed-position,connection-errors,secrets}*.test.ts',
     atLeast: 95,
+  },
+  {
+    name: './mysql',
+    mutate: 'src/mysql/*.ts',
+    tests: 'test/unit/*{mysql,gtid}*.test.ts',
+    atLeast: 0,
   },
   {
     name: './snapshots',
@@ -53,7 +59,7 @@ for (const { name, mutate, tests, atLeast } of SUBPATHS) {
   forgetSurvivors(incrementalFile);
   const startedAt = performance.now();
   const mutants = await new Stryker({
-    mutate: [mutate].flat(),
+    mutate: [mutate],
     testRunner: 'vitest',
     vitest: { configFile: 'test/mutants/vitest.config.ts', related: false },
     ignorePatterns: ['examples', 'test/artifacts'],

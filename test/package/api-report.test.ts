@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 test.each([
   ['.', 'index'],
   ['./catch-up', 'catch-up'],
+  ['./mysql', 'mysql'],
   ['./postgres', 'postgres'],
   ['./snapshots', 'snapshots'],
   ['./testing', 'testing'],

@@ -98,6 +98,7 @@ test('serves other clients where kysely is not installed', async () => {
     `
     import { noRows, ReplicaBehindError, withReplicaFallback } from '${manifest.name}';
     import { createCatchUp } from '${manifest.name}/catch-up';
+    import { gtidCatchUp } from '${manifest.name}/mysql';
     import { replicaUnavailable, walCatchUp, walPosition } from '${manifest.name}/postgres';
 
     type Client = { rows: string[]; position: number };
@@ -121,11 +122,11 @@ test('serves other clients where kysely is not installed', async () => {
       isUnavailable: replicaUnavailable,
       retryMs: 1,
     });
-    console.log(rows, typeof walCatchUp().recover, typeof walPosition);
+    console.log(rows, typeof walCatchUp().recover, typeof walPosition, typeof gtidCatchUp().recover);
     `,
   );
   const { stdout } = await consumer.run(process.execPath, 'without-kysely.ts');
-  expect(stdout).toBe("[ 'paid' ] function function\n");
+  expect(stdout).toBe("[ 'paid' ] function function function\n");
   await checkTypes('without-kysely.ts');
 });
 

@@ -35,7 +35,7 @@ export interface GtidCluster extends AsyncDisposable {
 }
 
 /** Options of a cluster. */
-interface GtidClusterOptions {
+export interface GtidClusterOptions {
   /** Default is 1. */
   readonly replicas?: number;
   /** More settings of all servers, as in `--log-slave-updates=0`. */
@@ -111,6 +111,8 @@ set sql_log_bin = 0;
 create database if not exists service;
 create user if not exists service@'%';
 grant all on *.* to service@'%' with grant option;
+create user if not exists ordinary@'%' with max_user_connections 5;
+grant select on service.* to ordinary@'%';
 `;
 
 async function createContext(directory: string): Promise<CommandContext> {

@@ -1,0 +1,124 @@
+import { type GtidClient, selectText } from './gtid-client.ts';
+import { type GtidPosition, parseGtids, printPosition } from './gtid-position.ts';
+import { type Domains, latestOf } from './mariadb-gtids.ts';
+import { unionOf } from './mysql-gtids.ts';
+
+/**
+ * Asks a primary for its position: all that was committed before the call is in its set of global transaction identifiers
+ * (GTIDs). Take it after a commit, and give it to a later read as `after`, in this process or another: a replica's answer then
+ * counts only if the replica has applied that much.
+ *
+ * It is a URL-safe string, such as `0-1-270` from MariaDB, or `3e11fa47-71ca-11e1-9e33-c80aa9429562.1-77` from MySQL: it tells
+ * whoever sees it the ids of the servers that have been primaries, and how many transactions there were.
+ *
+ * @param primary - Kysely with its `MysqlDialect`, a promise pool of mysql2, or a pool of mariadb
+ * @throws Error when the server keeps no GTIDs, and what the query throws
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback } from 'kysely-replica-fallback';
+ * import { gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({ primary, replica, catchUp: gtidCatchUp() });
+ *
+ * await primary.updateTable('orders').set({ status: 'paid' }).where('id', '=', id).execute();
+ * const position = await gtidPosition(primary);
+ *
+ * const order = await read(
+ *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
+ *   { after: position }, // is paid
+ * );
+ * ```
+ */
+export async function gtidPosition(primary: GtidClient): Promise<string> {
+  const server = await ask(primary);
+  const all = server?.brand === 'mariadb' ? onDomains(server.logged) : server?.position?.shown;
+  if (all === undefined) throw new Error('The primary gave no GTIDs.');
+  return printPosition({ counted: all, shown: all });
+}
+
+/**
+ * What a replica has applied. `undefined` for a server that is none.
+ *
+ * It can show a change a moment before it counts as applied. What a replica of MariaDB has written to its own binary log, and
+ * what one of MySQL is at, has all that it shows. A replica of MariaDB that logs no updates does not tell.
+ */
+export async function readReplayed(replica: GtidClient): Promise<string | undefined> {
+  const server = await ask(replica);
+  if (server === undefined) return undefined;
+  const position = server.brand === 'mysql' ? server.position : appliedBy(server);
+  return position && printPosition(position);
+}
+
+/** A replica that was promoted keeps the position that it had then, and logs what it writes. */
+function appliedBy({ id, applied, logged, logsUpdates }: MariadbServer): GtidPosition | undefined {
+  if (applied.size === 0) return undefined;
+  const shown = latestOf(applied, logged);
+  for (const [domain, { server }] of shown) {
+    if (server === id && applied.get(domain)?.server !== id) return undefined;
+  }
+  return {
+    counted: { brand: 'mariadb', domains: applied },
+    shown: logsUpdates ? { brand: 'mariadb', domains: shown } : undefined,
+  };
+}
+
+interface MariadbServer {
+  readonly brand: 'mariadb';
+  readonly id: string;
+  readonly logsUpdates: boolean;
+  readonly applied: Domains;
+  readonly logged: Domains;
+}
+
+interface MysqlServer {
+  readonly brand: 'mysql';
+  readonly position: GtidPosition | undefined;
+}
+
+async function ask(client: GtidClient): Promise<MariadbServer | MysqlServer | undefined> {
+  const answer = await selectText(client, GTIDS);
+  const [brand, ...rest] = answer?.replaceAll(/\s/g, '').split(';') ?? [];
+  if (brand === 'mariadb') {
+    const [id = '', logsUpdates, applied = '', logged = ''] = rest;
+    return {
+      brand,
+      id,
+      logsUpdates: logsUpdates === '1',
+      applied: domainsOf(applied),
+      logged: domainsOf(logged),
+    };
+  }
+  if (brand !== 'mysql') return undefined;
+  const [owned = '', executed = ''] = rest;
+  const counted = parseGtids(executed, /[:,]/);
+  if (counted?.brand !== 'mysql') return { brand, position: undefined };
+  // Of each, the number of the thread that is at it.
+  const current = parseGtids(owned.replaceAll(/#\d+/g, ''), /[:,]/);
+  const isAt = current?.brand === 'mysql' ? current.sets : new Map();
+  const shown = { brand, sets: unionOf(counted.sets, isAt) } as const;
+  return { brand, position: { counted, shown } };
+}
+
+function domainsOf(text: string): Domains {
+  const gtids = parseGtids(text, ',');
+  return gtids?.brand === 'mariadb' ? gtids.domains : new Map();
+}
+
+function onDomains(domains: Domains | undefined) {
+  if (domains === undefined || domains.size === 0) return undefined;
+  return { brand: 'mariadb', domains } as const;
+}
+
+/**
+ * One statement for both: the first comment is code to MariaDB alone, the second to MySQL alone. MySQL is first asked what it is
+ * at, because that is soon executed.
+ * https://mariadb.com/kb/en/comment-syntax/
+ */
+const GTIDS = `
+  select concat_ws(';'
+    /*M! , 'mariadb', @@global.server_id, if(@@global.log_bin and @@global.log_slave_updates, 1, 0),
+      @@global.gtid_slave_pos, @@global.gtid_binlog_pos */
+    /*!50701 , 'mysql', @@global.gtid_owned, @@global.gtid_executed */
+  ) as gtids`;

@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
+import { BRANDS, type Brand } from './brands.ts';
+import { type GtidCluster, type GtidClusterOptions, startGtidCluster } from './gtid-cluster.ts';
+
+/** Defines the same tests on a cluster of MariaDB and on one of MySQL. They are skipped where it is not installed. */
+export function onEachBrand(
+  define: (cluster: () => GtidCluster, brand: Brand['brand']) => void,
+  options?: GtidClusterOptions,
+): void {
+  describe.for(BRANDS)('on $brand', ({ brand, obstacle }) => {
+    let cluster: GtidCluster | undefined;
+    beforeAll(async () => {
+      if (obstacle === undefined) cluster = await startGtidCluster(brand, options);
+    });
+    afterAll(() => cluster?.[Symbol.asyncDispose]());
+    beforeEach(({ skip }) => skip(obstacle !== undefined, obstacle));
+
+    define(() => {
+      if (cluster === undefined) throw new Error('The cluster is not there.');
+      return cluster;
+    }, brand);
+  });
+}

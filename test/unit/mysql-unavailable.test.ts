@@ -1,0 +1,59 @@
+import { connectionLost, replicaUnavailable, schemaBehind } from 'kysely-replica-fallback/mysql';
+import { expect, test } from 'vitest';
+
+/** As both drivers throw it. */
+function serverError(errno: number, code = 'ER_…'): Error {
+  return Object.assign(new Error('…'), { errno, code });
+}
+
+function kindsOf(error: unknown): boolean[] {
+  return [connectionLost, schemaBehind, replicaUnavailable].map((isOne) => isOne(error));
+}
+
+test.for([
+  1040, 1053, 1203, 1226, 1927, 2006, 2013, 3169, 4031, 45_001, 45_004, 45_009, 45_012, 45_013,
+  45_028,
+])('takes %i for a lost connection', (errno) => {
+  expect(kindsOf(serverError(errno))).toEqual([true, false, true]);
+});
+
+test.for(['PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'])(
+  'takes %s for a lost connection',
+  (code) => {
+    expect(kindsOf(Object.assign(new Error('…'), { code }))).toEqual([true, false, true]);
+  },
+);
+
+test.for([
+  "Can't add new command when connection is in closed state",
+  "Can't write in closed state",
+  'Queue limit reached.',
+  'No connections available.',
+])('takes "%s" for a lost connection, without a code', (message) => {
+  expect(kindsOf(new Error(message))).toEqual([true, false, true]);
+  expect(connectionLost(new Error(`The user wrote: ${message}`))).toBe(false);
+});
+
+test.for([1146, 1054, 1305])('takes %i for a schema that is behind', (errno) => {
+  expect(kindsOf(serverError(errno))).toEqual([false, true, true]);
+});
+
+test.for([1317, 1969, 3024, 1205, 1213, 1062, 1064, 1290, 45_027, 45_037, -111])(
+  'does not take %i for unavailability',
+  (errno) => {
+    expect(kindsOf(serverError(errno))).toEqual([false, false, false]);
+  },
+);
+
+test.for(['PROTOCOL_SEQUENCE_TIMEOUT', 'XECONNRESET', 'ECONNRESETX', 'Pool is closed.'])(
+  'does not take %s for unavailability',
+  (code) => {
+    expect(kindsOf(Object.assign(new Error(code), { code }))).toEqual([false, false, false]);
+  },
+);
+
+test('looks into what an error was made of', () => {
+  const wrapped = new Error('Failed query', { cause: serverError(1927) });
+
+  expect(kindsOf(wrapped)).toEqual([true, false, true]);
+});
