@@ -6,7 +6,7 @@ import type { CatchUp } from '../informed-read.ts';
 import { isObject } from '../is-object.ts';
 import { type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
-import { gtidPosition, readReplayed } from './server-gtids.ts';
+import { askGtidPosition, readReplayed } from './server-gtids.ts';
 
 /** How {@link gtidCatchUp} checks a replica. */
 export interface GtidCatchUpOptions {
@@ -56,21 +56,21 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
   if (pin !== 'transaction' && pin !== 'connection') {
     throw new InvalidOptionError('pin', "'transaction' or 'connection'", pin);
   }
-  return createCatchUp<GtidClient>({
-    position: gtidPosition,
+  return createCatchUp<object>({
+    position: askGtidPosition,
     replayed: readReplayed,
     whenReplayed,
     compare: compareGtidPositions,
     runAt: (replica, position, query) =>
-      runPinned(replica, pin, async (pinned) => {
-        if (position !== undefined) await assertReplayed(position, pinned);
+      runPinned(replica, pin, async (pinned, connection) => {
+        if (position !== undefined) await assertReplayed(position, connection);
         return query(pinned);
       }),
   });
 }
 
 /** It reads no table, so the query's snapshot is taken after it, at every isolation level. */
-async function assertReplayed(position: string, replica: GtidClient): Promise<void> {
+async function assertReplayed(position: string, replica: object): Promise<void> {
   const has = await readReplayed(replica).catch((error: unknown) => {
     if (isRefusal(error)) return undefined;
     throw error;
@@ -86,7 +86,7 @@ function isRefusal(error: unknown): boolean {
 
 /** Both servers can wait by themselves, without a snapshot. */
 function whenReplayed(
-  replica: GtidClient,
+  replica: object,
   position: string,
   timeoutMs: number,
 ): Promise<Reach> | undefined {

@@ -1,11 +1,8 @@
-import {
-  inTransaction,
-  type KyselyClient,
-  selectText as selectByKysely,
-} from '../databases/kysely-client.ts';
+import { type KyselyClient, kyselyClient } from '../databases/kysely-client.ts';
+import type { Pin, PinnedRun, SqlClient } from '../databases/sql-client.ts';
 import { invalidOption } from '../errors.ts';
 import { isObject } from '../is-object.ts';
-import { inPoolTransaction, onPoolConnection, type SqlPool } from './sql-pool.ts';
+import { poolClient, type SqlPool } from './sql-pool.ts';
 
 /**
  * What `gtidCatchUp` and `gtidPosition` take: Kysely with its `MysqlDialect`, a promise pool of mysql2, or a pool of mariadb. By
@@ -13,37 +10,39 @@ import { inPoolTransaction, onPoolConnection, type SqlPool } from './sql-pool.ts
  */
 export type GtidClient = KyselyClient | SqlPool;
 
-/** Runs a statement that selects one text, or null. */
-export async function selectText(client: GtidClient, sql: string): Promise<string | undefined> {
-  if (isKysely(client)) return selectByKysely(client, sql);
-  assertPool(client);
+/**
+ * Runs a statement that selects one text, or null.
+ *
+ * @param option - what the client was given as
+ * @throws InvalidOptionError for a client of an unknown shape
+ */
+export async function selectText(
+  db: object,
+  sql: string,
+  option: 'primary' | 'replica' = 'replica',
+): Promise<string | undefined> {
   // mysql2 gives rows and fields, mariadb rows, and a row may be an object or an array.
-  let value = await client.query(sql);
+  let value: unknown = await sqlClient(db, option).select(sql);
   while (isObject(value)) [value] = Object.values(value);
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Runs a query, and whatever belongs to it, on one connection or in one transaction. */
-export function runPinned<T>(
-  client: GtidClient,
-  pin: 'transaction' | 'connection',
-  run: (pinned: GtidClient) => Promise<T>,
-): Promise<T> {
-  if (isKysely(client)) {
-    return pin === 'connection' ? client.connection().execute(run) : inTransaction(client, run);
-  }
-  assertPool(client);
-  return pin === 'connection' ? onPoolConnection(client, run) : inPoolTransaction(client, run);
+/**
+ * Runs something on one connection of a replica's client, or in one transaction.
+ *
+ * @throws InvalidOptionError for a client of an unknown shape, and for one that is pinned already
+ */
+export async function runPinned<T>(replica: object, how: Pin, run: PinnedRun<T>): Promise<T> {
+  const client = sqlClient(replica, 'replica');
+  if (client.pin === undefined) throw invalidOption('replica', A_CLIENT, replica);
+  return client.pin(how, run);
 }
 
-function isKysely(client: GtidClient): client is KyselyClient {
-  return isObject(client) && 'getExecutor' in client;
+function sqlClient(given: object, option: string): SqlClient {
+  const client = Object(given); // itself, unless JavaScript gives a string
+  const known = kyselyClient(client) ?? poolClient(client);
+  if (known === undefined) throw invalidOption(option, A_CLIENT, given);
+  return known;
 }
 
-/** A pool of mysql2 that takes callbacks has `promise()`, which gives one that does not. */
-function assertPool(client: SqlPool): void {
-  if (isObject(client) && 'getConnection' in client && !('promise' in client)) return;
-  throw invalidOption('client', CLIENT, client);
-}
-
-const CLIENT = 'a Kysely client, a promise pool of mysql2 or a pool of mariadb';
+const A_CLIENT = 'a Kysely client, a promise pool of mysql2 or a pool of mariadb';

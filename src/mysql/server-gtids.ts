@@ -32,7 +32,12 @@ import { unionOf } from './mysql-gtids.ts';
  * ```
  */
 export async function gtidPosition(primary: GtidClient): Promise<string> {
-  const server = await ask(primary);
+  return askGtidPosition(primary);
+}
+
+/** Of a client that nobody has checked. */
+export async function askGtidPosition(primary: object): Promise<string> {
+  const server = await ask(primary, 'primary');
   const all = server?.brand === 'mariadb' ? onDomains(server.logged) : server?.position?.shown;
   if (all === undefined) throw new Error('The primary gave no GTIDs.');
   return printPosition({ counted: all, shown: all });
@@ -44,8 +49,8 @@ export async function gtidPosition(primary: GtidClient): Promise<string> {
  * It can show a change a moment before it counts as applied. What a replica of MariaDB has written to its own binary log, and
  * what one of MySQL is at, has all that it shows. A replica of MariaDB that logs no updates does not tell.
  */
-export async function readReplayed(replica: GtidClient): Promise<string | undefined> {
-  const server = await ask(replica);
+export async function readReplayed(replica: object): Promise<string | undefined> {
+  const server = await ask(replica, 'replica');
   if (server === undefined) return undefined;
   const position = server.brand === 'mysql' ? server.position : appliedBy(server);
   return position && printPosition(position);
@@ -77,8 +82,11 @@ interface MysqlServer {
   readonly position: GtidPosition | undefined;
 }
 
-async function ask(client: GtidClient): Promise<MariadbServer | MysqlServer | undefined> {
-  const answer = await selectText(client, GTIDS);
+async function ask(
+  client: object,
+  option: 'primary' | 'replica',
+): Promise<MariadbServer | MysqlServer | undefined> {
+  const answer = await selectText(client, GTIDS, option);
   const [brand, ...rest] = answer?.replaceAll(/\s/g, '').split(';') ?? [];
   if (brand === 'mariadb') {
     const [id = '', logsUpdates, applied = '', logged = ''] = rest;

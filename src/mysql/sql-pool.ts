@@ -1,3 +1,5 @@
+import { hasMethods, type PinnedRun, type SqlClient } from '../databases/sql-client.ts';
+
 /** What a promise pool of mysql2 and a pool of mariadb have in common. */
 export interface SqlPool {
   query(sql: string): Promise<unknown>;
@@ -10,30 +12,43 @@ interface SqlConnection {
   destroy(): void;
 }
 
-/** Runs a query on one connection of a pool. */
-export async function onPoolConnection<T>(
-  pool: SqlPool,
-  run: (pinned: SqlPool) => Promise<T>,
-): Promise<T> {
+/** Of a pool, or of a connection that stands for one. `undefined` for what is neither, and for a pool that takes callbacks. */
+export function poolClient(given: object): SqlClient | undefined {
+  if (!isPool(given)) return undefined;
+  return {
+    async select(sql) {
+      const answer = await given.query(sql);
+      return Array.isArray(answer) ? answer : [];
+    },
+    pin: (how, run) =>
+      how === 'connection' ? onConnection(given, run) : inTransaction(given, run),
+  };
+}
+
+/** A pool of mysql2 that takes callbacks has `promise()`, which gives one that does not. */
+function isPool(given: object): given is SqlPool {
+  return hasMethods(given, 'query', 'getConnection') && !('promise' in given);
+}
+
+async function onConnection<T>(pool: SqlPool, run: PinnedRun<T>): Promise<T> {
   const connection = await pool.getConnection();
+  const pinned = asPool(connection);
   try {
-    return await run(asPool(connection));
+    return await run(pinned, pinned);
   } finally {
     await connection.release();
   }
 }
 
-/** The same in a read-only transaction, each of whose statements has a snapshot of its own. */
-export async function inPoolTransaction<T>(
-  pool: SqlPool,
-  run: (pinned: SqlPool) => Promise<T>,
-): Promise<T> {
+/** Read-only, and each of its statements has a snapshot of its own. */
+async function inTransaction<T>(pool: SqlPool, run: PinnedRun<T>): Promise<T> {
   const connection = await pool.getConnection();
+  const pinned = asPool(connection);
   let outcome: Promise<T> | undefined;
   try {
     await connection.query('set transaction isolation level read committed, read only');
     await connection.query('start transaction');
-    outcome = run(asPool(connection));
+    outcome = run(pinned, pinned);
     await Promise.allSettled([outcome]);
     await connection.query('commit');
   } catch (error) {
