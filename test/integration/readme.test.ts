@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { Kysely } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { Pool } from 'pg';
+import type { Sql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asModule, findSnippets, readPages } from '../support/readme-snippets.ts';
 import {
@@ -68,9 +69,14 @@ afterAll(async () => {
   );
   const pools = [...values].filter((value) => value instanceof Pool);
   await Promise.all(pools.filter((pool) => !pool.ending).map((pool) => pool.end()));
+  await Promise.all([...values].filter(isPostgresJs).map((sql) => sql.end()));
   await rm(folder, { recursive: true });
   await database.end();
 });
+
+function isPostgresJs(value: unknown): value is Sql {
+  return typeof value === 'function' && 'unsafe' in value && 'end' in value;
+}
 
 test('each page that has code is read', () => {
   const withCode = new Set(snippets.map(({ page }) => page));
@@ -78,6 +84,7 @@ test('each page that has code is read', () => {
     'README.md',
     'src/by-key.md',
     'src/catch-up/README.md',
+    'src/clients.md',
     'src/mysql/README.md',
     'src/postgres/README.md',
     'src/primary-budget.md',
