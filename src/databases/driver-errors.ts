@@ -11,7 +11,7 @@ interface DriverError {
 }
 
 /** Asks of the error and of what it was made of: Drizzle, Prisma and others wrap what the driver threw. */
-export function some(isOne: (error: DriverError) => boolean): ErrorClassifier {
+export function someError(isOne: (error: DriverError) => boolean): ErrorClassifier {
   return (error) => {
     let cause: unknown = isErrorLike(error) ? error : undefined;
     for (let depth = 0; isObject(cause) && depth < 5; depth++) {

@@ -1,9 +1,9 @@
 import { assertObject } from '../assert-object.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import type { Reach } from '../catch-up/position-source.ts';
+import { someError } from '../databases/driver-errors.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
-import { isObject } from '../is-object.ts';
 import { type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
 import { askGtidPosition, readReplayed } from './server-gtids.ts';
@@ -80,9 +80,7 @@ async function assertReplayed(position: string, replica: object): Promise<void> 
 }
 
 /** The server does not have the variables (1193), or does not let this user see them (1227). */
-function isRefusal(error: unknown): boolean {
-  return isObject(error) && 'errno' in error && (error.errno === 1193 || error.errno === 1227);
-}
+const isRefusal = someError(({ errno }) => errno === 1193 || errno === 1227);
 
 /** Both servers can wait by themselves, without a snapshot. */
 function whenReplayed(

@@ -1,4 +1,4 @@
-import { NETWORK_CODES, some } from '../databases/driver-errors.ts';
+import { NETWORK_CODES, someError } from '../databases/driver-errors.ts';
 import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
@@ -14,7 +14,7 @@ import { anyOf, type ErrorClassifier } from '../miss.ts';
  * const read = createReplicaFallback({ primary, replica, isUnavailable: connectionLost });
  * ```
  */
-export const connectionLost: ErrorClassifier = some(
+export const connectionLost: ErrorClassifier = someError(
   ({ code, errno, message }) =>
     LOST_NUMBERS.has(errno) ||
     code === 'PROTOCOL_CONNECTION_LOST' ||
@@ -26,7 +26,7 @@ export const connectionLost: ErrorClassifier = some(
  * The replica has not applied a migration yet: a table (1146), a column (1054) or a function (1305) is not there. A typo looks
  * the same, and is then reported by the primary.
  */
-export const schemaBehind: ErrorClassifier = some(({ errno }) => BEHIND_NUMBERS.has(errno));
+export const schemaBehind: ErrorClassifier = someError(({ errno }) => BEHIND_NUMBERS.has(errno));
 
 /**
  * Either of `connectionLost` and `schemaBehind`: the replica could not answer, and the primary can.

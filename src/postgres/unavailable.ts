@@ -1,4 +1,4 @@
-import { NETWORK_CODES, some } from '../databases/driver-errors.ts';
+import { NETWORK_CODES, someError } from '../databases/driver-errors.ts';
 import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
@@ -9,7 +9,7 @@ import { anyOf, type ErrorClassifier } from '../miss.ts';
  * SQLSTATE alone (40001, 40P01) could be a serialization failure, or a deadlock.
  * https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-CONFLICT
  */
-export const recoveryConflict: ErrorClassifier = some(
+export const recoveryConflict: ErrorClassifier = someError(
   ({ code, message }) =>
     (code === '40001' || code === '40P01') && message.includes('due to conflict with recovery'),
 );
@@ -28,7 +28,7 @@ export const recoveryConflict: ErrorClassifier = some(
  * const read = createReplicaFallback({ primary, replica, isUnavailable });
  * ```
  */
-export const connectionLost: ErrorClassifier = some(
+export const connectionLost: ErrorClassifier = someError(
   ({ code, message }) =>
     LOST_CODES.test(code) ||
     NETWORK_CODES.test(code) ||
@@ -39,7 +39,9 @@ export const connectionLost: ErrorClassifier = some(
  * The standby has not replayed a migration yet: a table (42P01), a column (42703) or a function (42883) is not there.
  * A typo looks the same, and is then reported by the primary.
  */
-export const schemaBehind: ErrorClassifier = some(({ code }) => /^42(P01|703|883)$/.test(code));
+export const schemaBehind: ErrorClassifier = someError(({ code }) =>
+  /^42(P01|703|883)$/.test(code),
+);
 
 /**
  * Each of `recoveryConflict`, `connectionLost` and `schemaBehind`: the replica could not answer, and the primary can.

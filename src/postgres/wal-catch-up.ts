@@ -2,9 +2,9 @@ import { assertObject } from '../assert-object.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
-import { isObject } from '../is-object.ts';
 import { runPinned, type WalClient } from './clients/wal-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
+import { someError } from '../databases/driver-errors.ts';
 import { askWalPosition, compareWalPositions } from './wal-position.ts';
 
 /** How {@link walCatchUp} checks a replica. */
@@ -100,6 +100,4 @@ async function assertReplayed(
 }
 
 /** The server does not have the functions, or does not let this role call them. Any other error is the replica's. */
-function isRefusal(error: unknown): boolean {
-  return isObject(error) && 'code' in error && /^(0A|42)/.test(String(error.code));
-}
+const isRefusal = someError(({ code }) => /^(0A|42)/.test(code));

@@ -182,7 +182,7 @@ export const SURVIVORS: readonly Survivor[] = [
   },
   {
     file: 'src/databases/driver-errors.ts',
-    line: "const { code = '', message } = cause;",
+    line: "const { originalMessage = '', message = originalMessage } = error;",
     becomes: [STRING],
     why: 'One stands for no error, and so does the other.',
   },
