@@ -101,10 +101,16 @@ test('serves other clients where kysely is not installed', async () => {
   await writeFile(
     join(consumer.project, 'without-kysely.ts'),
     `
-    import { noRows, ReplicaBehindError, withReplicaFallback } from '${manifest.name}';
+    import {
+      createReplicaFallback,
+      noRows,
+      ReplicaBehindError,
+      withReplicaFallback,
+    } from '${manifest.name}';
     import { createCatchUp } from '${manifest.name}/catch-up';
     import { gtidCatchUp } from '${manifest.name}/mysql';
     import { replicaUnavailable, walCatchUp, walPosition } from '${manifest.name}/postgres';
+    import pg from 'pg';
 
     type Client = { rows: string[]; position: number };
     const primary: Client = { rows: ['paid'], position: 1 };
@@ -127,7 +133,9 @@ test('serves other clients where kysely is not installed', async () => {
       isUnavailable: replicaUnavailable,
       retryMs: 1,
     });
-    console.log(rows, typeof walCatchUp().recover, typeof walPosition, typeof gtidCatchUp().recover);
+    const pool = new pg.Pool();
+    const read = createReplicaFallback({ primary: pool, replica: pool, catchUp: walCatchUp() });
+    console.log(rows, typeof read, typeof walPosition, typeof gtidCatchUp().recover);
     `,
   );
   const { stdout } = await consumer.run(process.execPath, 'without-kysely.ts');
