@@ -4,7 +4,7 @@ import type { CatchUpReport } from './read-report.ts';
 
 /**
  * Makes the wait after a miss an informed one, which ends when a replica has replayed what the primary has. `walCatchUp()`
- * makes one for PostgreSQL and Kysely, `createCatchUp()` one for another database or client.
+ * makes one for PostgreSQL, `createCatchUp()` one for another database or client.
  *
  * @typeParam Client - what the queries run on, as in `ReplicaFallbackOptions`
  */
