@@ -62,12 +62,16 @@ async function inTransaction<T>(pool: SqlPool, run: PinnedRun<T>): Promise<T> {
 
 /** A connection in place of its pool. Whoever gets it from there cannot give it back before the query is over. */
 function asPool(connection: SqlConnection): SqlPool {
-  const pinned: SqlPool = new Proxy(connection as SqlConnection & SqlPool, {
-    get(target, name) {
+  const pool: SqlPool = {
+    query: (sql) => connection.query(sql),
+    getConnection: async () => connection,
+  };
+  const pinned: SqlPool = new Proxy(pool, {
+    get(_pool, name) {
       if (name === 'getConnection') return async () => pinned;
       if (ENDINGS.has(name)) return async () => {};
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
+      const value: unknown = Reflect.get(connection, name);
+      return typeof value === 'function' ? value.bind(connection) : value;
     },
   });
   return pinned;
