@@ -56,21 +56,30 @@ describe('a server of MySQL that has applied', () => {
       .tuple(fc.integer({ min: 1, max: 60 }), fc.nat(5))
       .map(([first, more]) => ({ first, last: first + more }));
     const intervals = fc.array(interval, { minLength: 1, maxLength: 12 });
-    const print = (all: { first: number; last: number }[]) =>
-      `${A}.${all.map(({ first, last }) => `${first}-${last}`).join('.')}`;
-    const numbersOf = (all: { first: number; last: number }[]) =>
-      new Set(all.flatMap(({ first, last }) => range(first, last)));
 
     fc.assert(
       fc.property(intervals, intervals, (has, needs) => {
         const isIncluded = [...numbersOf(needs)].every((number) => numbersOf(has).has(number));
-        expect(compareGtidPositions(print(has), print(needs))).toBe(
+        expect(compareGtidPositions(printed(has), printed(needs))).toBe(
           isIncluded ? 'reached' : 'behind',
         );
       }),
     );
   });
 });
+
+interface Interval {
+  readonly first: number;
+  readonly last: number;
+}
+
+function printed(intervals: readonly Interval[]): string {
+  return `${A}.${intervals.map(({ first, last }) => `${first}-${last}`).join('.')}`;
+}
+
+function numbersOf(intervals: readonly Interval[]): Set<number> {
+  return new Set(intervals.flatMap(({ first, last }) => range(first, last)));
+}
 
 function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);

@@ -198,12 +198,10 @@ onEachBrand((cluster) => {
   });
 
   test('an ordinary user may ask all that is needed', async () => {
-    const open = (address: string): Client =>
-      openKysely(address.replace('service@', 'ordinary@'), { max: 3 });
     await replica().holdBack();
     await addOrder(cluster(), 'ordinary');
-    primaryDb = open(cluster().primary.connectionString);
-    replicaDb = open(replica().connectionString);
+    primaryDb = openOrdinary(cluster().primary.connectionString);
+    replicaDb = openOrdinary(replica().connectionString);
 
     const { result, report } = await seeUnderLag('ordinary', { after: 'now' });
 
@@ -211,3 +209,7 @@ onEachBrand((cluster) => {
     expect(report.outcome).toBe('replica_retry');
   });
 });
+
+function openOrdinary(address: string): Client {
+  return openKysely(address.replace('service@', 'ordinary@'), { max: 3 });
+}

@@ -1,7 +1,7 @@
 import { sql as drizzleSql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/mysql2';
 import { CompiledQuery, Kysely, MysqlDialect } from 'kysely';
-import mariadb from 'mariadb';
+import { createPool as createMariadbPool } from 'mariadb';
 import { createPool } from 'mysql2';
 import mysql from 'mysql2/promise';
 import { onTestFinished } from 'vitest';
@@ -17,7 +17,7 @@ export function openKysely<DB>(uri: string, { max = 10, isImpatient = false }: P
   const pool = createPool({ uri, connectionLimit: max, queueLimit: isImpatient ? 1 : 0 });
   const db = new Kysely<DB>({ dialect: new MysqlDialect({ pool }) });
   // Kysely does not end a pool that it has not used.
-  onTestFinished(() => void pool.end(() => {}));
+  onTestFinished(() => pool.end(() => {}));
   return db;
 }
 
@@ -29,7 +29,7 @@ export function openMysql2(uri: string, { max = 10, isImpatient = false }: PoolO
 
 export function openMariadb(uri: string, { max = 10, isImpatient = false }: PoolOptions = {}) {
   const { hostname: host, port, username: user, pathname } = new URL(uri);
-  const pool = mariadb.createPool({
+  const pool = createMariadbPool({
     host,
     port: Number(port),
     user,

@@ -11,7 +11,7 @@ import { BRANDS, type Brand } from './brands.ts';
 import { type DatabaseServer, startDatabaseServer } from './database-server.ts';
 
 /** A server that applies what the primary has written, and the ways to make it late. */
-interface GtidReplica extends DatabaseServer {
+export interface GtidReplica extends DatabaseServer {
   /** Lets it apply nothing more. It still receives, and answers. */
   holdBack(): Promise<void>;
   /** Undoes `holdBack()`. */
