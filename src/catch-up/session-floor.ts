@@ -38,7 +38,9 @@ export class SessionFloor {
 
   /** @throws InvalidPositionError for what is no position */
   raise(position: string): void {
-    const later = this.#later(this.#position ?? position, position);
+    const known = this.#position ?? position;
+    // One that tells of more than it counts does not have itself.
+    const later = this.#later(known, position) ?? (known === position ? position : undefined);
     this.#position = later ?? position;
     this.#raisedSince = countQueries();
     if (later === undefined) this.raiseToNow();

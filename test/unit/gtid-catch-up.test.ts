@@ -1,0 +1,173 @@
+import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
+import { createCausalSession, gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
+import { describe, expect, test } from 'vitest';
+import { readReplayed } from '../../src/mysql/server-gtids.ts';
+import type { SqlPool } from '../../src/mysql/sql-pool.ts';
+
+const BEGIN = 'set transaction isolation level read committed, read only';
+const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+const B = '9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d';
+
+/** A pool whose server has these GTIDs, and may fail at a statement. */
+function poolWith(gtids: string | null, fail: (statement: string) => void = () => {}) {
+  const asked: string[] = [];
+  const query = async (sql: string) => {
+    const statement = sql.includes('gtid_slave_pos') ? 'check' : sql;
+    asked.push(statement);
+    fail(statement);
+    return [[{ text: statement === 'check' ? gtids : '0' }], []];
+  };
+  const pool: SqlPool = {
+    query,
+    getConnection: async () => ({
+      query,
+      release: () => void asked.push('release'),
+      destroy: () => void asked.push('destroy'),
+    }),
+  };
+  return { pool, asked };
+}
+
+/** Throws at one statement. */
+function failAt(statement: string, error: unknown) {
+  return (asked: string) => {
+    if (asked === statement) throw error;
+  };
+}
+
+const REACHED = 'mariadb;2;1;0-1-5;0-1-5';
+const select = (db: SqlPool) => db.query('select 1');
+const run = (pool: SqlPool, query: (db: SqlPool) => Promise<unknown> = select) =>
+  gtidCatchUp()
+    .runAt(pool, '0-1-5', query as never)
+    .catch((error: unknown) => error);
+
+describe('the check of a replica', () => {
+  test('shares a read-only transaction with the query, which comes after it', async () => {
+    const { pool, asked } = poolWith(REACHED);
+
+    expect(await run(pool)).toEqual([[{ text: '0' }], []]);
+
+    expect(asked).toEqual([BEGIN, 'start transaction', 'check', 'select 1', 'commit', 'release']);
+  });
+
+  test('shares a connection with the query, and no transaction, if `pin` says so', async () => {
+    const { pool, asked } = poolWith(REACHED);
+
+    await gtidCatchUp({ pin: 'connection' }).runAt(pool, '0-1-5', select as never);
+
+    expect(asked).toEqual(['check', 'select 1', 'release']);
+  });
+
+  test.for([
+    ['has not applied the position', 'mariadb;2;1;0-1-4;0-1-4', 'behind'],
+    ['has no GTIDs', 'mariadb;2;1;;', 'unknown'],
+    ['is another database', null, 'unknown'],
+    ['is of MySQL', `mysql;;${A}:1-5`, 'unknown'],
+    ['was promoted, and has written', 'mariadb;2;1;0-1-5;0-2-6', 'unknown'],
+  ] as const)('does not let the query run on a server that %s', async ([, gtids, reach]) => {
+    const { pool, asked } = poolWith(gtids);
+
+    expect(await run(pool)).toMatchObject({ name: 'ReplicaBehindError', reach });
+    expect(asked).not.toContain('select 1');
+    expect(asked.at(-1)).toBe('release');
+  });
+
+  test.for([1193, 1227])(
+    'takes a server that refuses it with %i for one that does not tell',
+    async (errno) => {
+      const refusal = Object.assign(new Error('…'), { errno });
+      const { pool } = poolWith(REACHED, failAt('check', refusal));
+
+      expect(await run(pool)).toMatchObject({ name: 'ReplicaBehindError', reach: 'unknown' });
+    },
+  );
+
+  test.for([Object.assign(new Error('interrupted'), { errno: 1317 }), new Error('lost'), null])(
+    'fails as the replica does with %o',
+    async (error) => {
+      const { pool } = poolWith(REACHED, failAt('check', error));
+      expect(await run(pool)).toBe(error);
+    },
+  );
+});
+
+describe('a transaction', () => {
+  test.for([BEGIN, 'start transaction'])(
+    'that does not begin (%s) fails with the error of the server',
+    async (statement) => {
+      const error = new Error('no');
+      const { pool, asked } = poolWith(REACHED, failAt(statement, error));
+
+      expect(await run(pool)).toBe(error);
+      expect(asked.at(-1)).toBe('destroy');
+    },
+  );
+
+  test('that cannot be committed has given its answer all the same', async () => {
+    const { pool, asked } = poolWith(REACHED, failAt('commit', new Error('lost')));
+
+    expect(await run(pool)).toEqual([[{ text: '0' }], []]);
+    expect(asked.at(-1)).toBe('destroy');
+  });
+
+  test('that cannot be ended fails with the error of the query', async () => {
+    const error = new Error('The query failed.');
+    const { pool, asked } = poolWith(REACHED, failAt('commit', new Error('lost')));
+
+    expect(await run(pool, () => Promise.reject(error))).toBe(error);
+    expect(asked.at(-1)).toBe('destroy');
+  });
+});
+
+test.for([
+  ['mariadb;1;1;;0-1-5', '0-1-5'],
+  ['mariadb;1;1;0-3-4;7-1-2,0-1-5', '0-1-5.7-1-2'],
+  [`mysql;;${A}:1-5,\n${B}:1`, `${A}.1-5.${B}.1`],
+  [`mysql;${A}:6#17:8#18;${A}:1-5`, `${A}.1-6.8`],
+] as const)('of %j, the position of a primary is %s', async ([gtids, position]) => {
+  expect(await gtidPosition(poolWith(gtids).pool)).toBe(position);
+});
+
+test.for(['mariadb;1;0;0-1-5;', 'mysql;;', 'else', null])(
+  'of %j, a primary has no position',
+  async (gtids) => {
+    await expect(gtidPosition(poolWith(gtids).pool)).rejects.toThrow('The primary gave no GTIDs.');
+  },
+);
+
+test.for([
+  ['mariadb;2;1;0-1-5;0-1-5', '0-1-5'],
+  ['mariadb;2;1;0-1-5;0-1-7', '0-1-5~0-1-7'],
+  ['mariadb;2;1;0-1-5;0-1-7,9-2-3', '0-1-5~0-1-7'],
+  ['mariadb;2;1;0-1-5;', '0-1-5'],
+  ['mariadb;2;0;0-1-5;0-1-5', '0-1-5~'],
+  ['mariadb;2;1;0-2-5;0-2-5', '0-2-5'],
+  ['mariadb;2;1;0-1-5;0-2-6', undefined],
+  ['mariadb;2;1;;0-2-6', undefined],
+  [`mysql;;${A}:1-5`, `${A}.1-5`],
+  [`mysql;${A}:7#17,${B}:1#18;${A}:1-5`, `${A}.1-5~${A}.1-5.7.${B}.1`],
+  ['mysql;;', undefined],
+] as const)('of %j, a replica has applied %s', async ([gtids, replayed]) => {
+  expect(await readReplayed(poolWith(gtids).pool)).toBe(replayed);
+});
+
+test('a session goes on from what a replica may have shown, without asking the primary', async () => {
+  const { pool, asked } = poolWith(REACHED);
+  const options = { primary: pool, replica: poolWith(REACHED).pool, catchUp: gtidCatchUp() };
+  const position = '0-1-5~0-1-6';
+
+  const session = createCausalSession(createReplicaFallback<SqlPool>(options), { position });
+  session.wrote(position);
+
+  expect(await session.position()).toBe(position);
+  expect(asked).toEqual([]);
+});
+
+test.for<[object, string]>([
+  [{ pin: 'session' }, "Expected `pin` to be 'transaction' or 'connection', got \"session\"."],
+  [null as never, 'Expected `options` to be an object, got null.'],
+])('gtidCatchUp(%o) is refused', ([options, message]) => {
+  expect(() => gtidCatchUp(options)).toThrow(InvalidOptionError);
+  expect(() => gtidCatchUp(options)).toThrow(message);
+});
