@@ -130,10 +130,7 @@ export async function inSpan<Verdict extends { readonly kind: string }>(
 function startSpan(name: string, operation: string | undefined): Span | undefined {
   try {
     const tracer = trace.getTracer(SCOPE.name, SCOPE.version);
-    const span = tracer.startSpan(
-      name,
-      operation === undefined ? {} : { attributes: { operation } },
-    );
+    const span = tracer.startSpan(name, { attributes: { operation } });
     return span.isRecording() ? span : undefined;
   } catch (error) {
     reportObserverError(error);

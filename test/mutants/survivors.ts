@@ -93,7 +93,7 @@ export const SURVIVORS: readonly Survivor[] = [
   {
     file: 'src/replicas.ts',
     line: 'const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];',
-    becomes: [LIST],
+    becomes: [LIST, 'false'],
     why: 'The check is for the compiler: a read without a replica is bypassed.',
   },
   {

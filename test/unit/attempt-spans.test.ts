@@ -1,6 +1,7 @@
 import { diag, trace } from '@opentelemetry/api';
 import { ReplicaBehindError, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, expect, test } from 'vitest';
+import { fakeCluster } from '../support/fake-cluster.ts';
 import { inNewSpan, spansOf } from '../support/in-memory-span.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS, type ScriptedOutcome } from '../support/outcomes.ts';
 import { recordDiagnostics } from '../support/recording-diagnostics.ts';
@@ -36,6 +37,14 @@ async function spansOfRead(script: Script, options: object = {}) {
   return spans.map(({ name, within }) => ({ [name]: within }));
 }
 
+test('a span has no operation when the read has none', async () => {
+  const { query, clients } = scriptClients(SCRIPTS.replica_retry);
+
+  const [span] = await spansOf(() => withReplicaFallback(query, { ...clients, retryMs: AT_ONCE }));
+
+  expect(span?.attributes).toStrictEqual({ verdict: 'answer' });
+});
+
 test('a trace tells the queries of a read apart', async () => {
   expect(await spansOfRead(SCRIPTS.primary)).toEqual([
     { 'query on replica': 'request' },
@@ -52,6 +61,16 @@ test('a hit has no span', async () => {
     { 'query on replica': 'request' },
     { request: undefined },
   ]);
+});
+
+test('a hit has no span in a read with `after`, whose answer is checked', async () => {
+  const { options, find, write, replay } = fakeCluster();
+  const after = write('o1');
+  replay();
+
+  const spans = await spansOf(() => withReplicaFallback(find('o1'), { ...options, after }));
+
+  expect(spans.map(({ name }) => name)).toEqual(['request']);
 });
 
 test('a bypass has no span', async () => {

@@ -83,7 +83,8 @@ test.for([
 
     const read = withReplicaFallback(query, { ...clients, [option]: isOne });
 
-    await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option });
+    const expected = 'a function that returns a boolean';
+    await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option, expected });
     expect(asked).toEqual(['replica as replica']);
   },
 );

@@ -137,6 +137,7 @@ test.for([
   await expect(read).rejects.toMatchObject({
     name: 'InvalidOptionError',
     option: 'pickReplica',
+    expected: 'a function that returns one of the replicas that it is given',
     given: picked,
   });
 });

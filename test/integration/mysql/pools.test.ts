@@ -166,7 +166,7 @@ onEachBrand((cluster) => {
 
   test('what is no such client is refused', async () => {
     await expect(gtidPosition({} as never)).rejects.toThrow(
-      'Expected `client` to be a Kysely client, a promise pool of mysql2 or a pool of mariadb',
+      'Expected `primary` to be a Kysely client, a promise pool of mysql2 or a pool of mariadb',
     );
   });
 });
