@@ -29,8 +29,10 @@ class PlayedPool implements PgPool {
     this.asked.push('connect');
     return {
       query: (sql: Statement) => this.query(sql),
-      on: (_event: 'error', listener: () => void) => this.listeners.add(listener),
-      removeListener: (_event: 'error', listener: () => void) => this.listeners.delete(listener),
+      on: (event: string, listener: () => void) =>
+        event === 'error' && this.listeners.add(listener),
+      removeListener: (event: string, listener: () => void) =>
+        event === 'error' && this.listeners.delete(listener),
       release: (error?: Error) => void this.asked.push(error ?? 'release'),
     };
   }
@@ -121,7 +123,22 @@ describe('a client of a pool of pg', () => {
 
     await expect(run(pool, (db) => db.query('select 1'))).rejects.toBe('a string');
 
-    expect(pool.asked.at(-1)).toMatchObject({ cause: 'a string' });
+    expect(pool.asked.at(-1)).toMatchObject({
+      message: 'The connection is broken.',
+      cause: 'a string',
+    });
+  });
+
+  test('is pinned without a transaction', async () => {
+    const pool = new PlayedPool();
+    const source = walSource<PlayedPool>({ pin: 'connection' });
+    const error = new Error('The query failed.');
+
+    await source.runAt(pool, undefined, (db) => db.query('select 1'));
+    await expect(source.runAt(pool, undefined, () => Promise.reject(error))).rejects.toBe(error);
+
+    expect(pool.asked).toEqual(['connect', 'select 1', 'release', 'connect', 'release']);
+    expect(pool.listeners.size).toBe(0);
   });
 });
 
@@ -178,7 +195,10 @@ describe('a client of Drizzle', () => {
     );
 
     await expect(pinned).rejects.toThrow(InvalidOptionError);
-    await expect(pinned).rejects.toMatchObject({ option: 'pin' });
+    await expect(pinned).rejects.toMatchObject({
+      option: 'pin',
+      expected: "'transaction' for a client of Drizzle",
+    });
   });
 });
 
@@ -210,13 +230,18 @@ test.for<[string, unknown]>([
   const position = walPosition(client as never);
   const checked = walCatchUp().runAt(client as never, '0123456789ab-1', async () => 1);
 
-  await expect(position).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'primary' });
-  await expect(checked).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'replica' });
+  const replayed = walSource().replayed(client as never);
+
+  const error = { name: 'InvalidOptionError', expected: expect.stringContaining('a pg.Pool') };
+  await expect(position).rejects.toMatchObject({ ...error, option: 'primary' });
+  await expect(checked).rejects.toMatchObject({ ...error, option: 'replica' });
+  await expect(replayed).rejects.toMatchObject({ ...error, option: 'replica' });
 });
 
-test('a client that is pinned already cannot be pinned', async () => {
-  const client = Object.assign(await new PlayedPool().connect(), { setTypeParser() {} });
-
+test.for<[string, object]>([
+  ['pg', Object.assign(await new PlayedPool().connect(), { setTypeParser() {} })],
+  ['Kysely', { executeQuery: async () => ({ rows: [] }) }],
+])('a connection of %s cannot be pinned again', async ([, client]) => {
   const checked = walCatchUp().runAt(client as never, '0123456789ab-1', async () => 1);
 
   await expect(checked).rejects.toMatchObject({ option: 'replica' });
