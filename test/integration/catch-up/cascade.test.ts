@@ -31,7 +31,7 @@ const options = {
 const find = (id: string) => (db: Kysely<OrdersDatabase>) => findOrder(db, id).executeTakeFirst();
 
 test('waits for the replica, and no longer, when a row is missing or old', async () => {
-  await second?.setApplyDelay(30);
+  await second?.setApplyDelay(200); // longer than an update and the attempt after it take on a busy machine
   await addOrder('1', 0)(primary.db);
 
   const { result, report } = await seeRead(find('1'), options);
