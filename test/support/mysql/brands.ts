@@ -55,6 +55,7 @@ const MYSQL: Brand = {
   settings: [
     '--gtid-mode=on',
     '--enforce-gtid-consistency=on',
+    '--relay-log-recovery=on',
     '--innodb-redo-log-capacity=16M',
     '--mysqlx=off',
     '--secure-file-priv=NULL',
