@@ -2,9 +2,7 @@
 export interface CatchUpCounts {
   /** Queries that asked the primary for its position. */
   readonly positionQueries: number;
-  /** Reads that waited for the whole window. */
-  readonly late: number;
-  /** Reads that did not wait, because the standby could not have made it. */
+  /** Reads that did not wait for the whole window, because the standby could not have made it. */
   readonly hopeless: number;
 }
 
@@ -14,7 +12,6 @@ export function readCatchUpCounts(metrics: string): CatchUpCounts {
     [...metrics.matchAll(sample)].reduce((total, [, count]) => total + Number(count), 0);
   return {
     positionQueries: sum(/^replica_fallback_position_queries_total\{.*\} (\d+)$/gm),
-    late: sum(/^replica_fallback_catch_up_duration_count\{.*end="late".*\} (\d+)$/gm),
     hopeless: sum(/^replica_fallback_catch_up_duration_count\{.*end="hopeless".*\} (\d+)$/gm),
   };
 }
@@ -22,7 +19,6 @@ export function readCatchUpCounts(metrics: string): CatchUpCounts {
 export function countsSince(before: CatchUpCounts, now: CatchUpCounts): CatchUpCounts {
   return {
     positionQueries: now.positionQueries - before.positionQueries,
-    late: now.late - before.late,
     hopeless: now.hopeless - before.hopeless,
   };
 }

@@ -54,11 +54,10 @@ export function formatConclusion(levels: readonly Level[], retryMaxMs: number): 
   ].join('\n');
 }
 
-function formatHopeless({ lag, catchUps: { late, hopeless } }: Level, retryMaxMs: number): string {
+function formatHopeless({ lag, catchUps: { hopeless } }: Level, retryMaxMs: number): string {
   return (
-    `Lag ${lag}: ${late} of the informed reads waited the whole window of ${retryMaxMs} ms.\n` +
-    'Then it was clear that the standby is too far behind,\n' +
-    `and ${hopeless} asked the primary at once.`
+    `Lag ${lag}: ${hopeless} informed reads did not wait for the whole ${retryMaxMs} ms.\n` +
+    'The standby was clearly too far behind, so they asked the primary at once.'
   );
 }
 

@@ -28,7 +28,7 @@ describe("the demonstration's lines", () => {
   test.for(LAGS)(
     'fit into a terminal of 80 columns, whatever comes of the polls at lag %s',
     (lag) => {
-      const catchUps = { positionQueries: 20, late: 20, hopeless: 20 };
+      const catchUps = { positionQueries: 20, hopeless: 20 };
       const lost: Level = { lag, polls: POLLS.map(() => fail(503)), catchUps };
       const levels = [{ lag, polls: POLLS, catchUps }, lost, lost];
       const lines = [formatSummary(levels, plain), formatConclusion(levels, HIGHEST_MS)].join('\n');
