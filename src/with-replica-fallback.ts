@@ -76,10 +76,10 @@ export function startRead<Client, T>(
   options: BoundOptions<Client, T>,
 ): Promise<T> {
   const { primary, transaction, primaryBudget, replicaTimeoutMs, after, signal } = options;
-  const replica = firstReplica(options);
+  const replica = isBypassed(options) ? undefined : firstReplica(options);
 
   // 1. Bypass: one client, one run, and nothing around it.
-  if (replica === undefined || isBypassed(options)) {
+  if (replica === undefined) {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const context = { source: 'primary', signal } as const;
     return runQuery(query, transaction ?? primary, context).then(executed);

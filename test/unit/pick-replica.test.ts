@@ -111,6 +111,8 @@ test.for([
   { situation: 'there is one replica', options: { replica: a } },
   { situation: 'there is none', options: {} },
   { situation: 'the list has none but the primary', options: { replica: [primary] } },
+  { situation: 'the read is not enabled', options: { replica: [a, b], enabled: false } },
+  { situation: 'the read runs in a transaction', options: { replica: [a, b], transaction: c } },
 ])('is not called when $situation', async ({ options }) => {
   const clients = { primary, ...options };
 
