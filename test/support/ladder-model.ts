@@ -18,6 +18,8 @@ export interface Scenario {
   readonly answers: readonly Answer[];
   /** What the primary gives to each read, or to the first, second and third query that they share. */
   readonly primaryAnswers: readonly Answer[];
+  /** What `pickReplica` picks: nothing, the last one, or the last one at first, and then it throws. */
+  readonly picks: 'none' | 'last' | 'throws';
   readonly isBypassed: boolean;
   /** `undefined only` calls no error a miss. `throws` throws, where the default one calls an answer a miss. */
   readonly isMiss: 'default' | 'undefined only' | 'throws';
@@ -61,8 +63,15 @@ export interface Choices {
   readonly starters: readonly number[];
 }
 
-/** What the caller gets: what a query gave, or an error of the package or of the signal or the classifier. */
-export type Ending = Answer | 'reason' | 'rejected' | 'timeout' | 'behind' | 'classifier';
+/** What the caller gets: what a query gave, or an error of the package or of the signal or a function of the caller. */
+export type Ending =
+  | Answer
+  | 'reason'
+  | 'rejected'
+  | 'timeout'
+  | 'behind'
+  | 'classifier'
+  | 'picker';
 
 /** What comes of a read. */
 export interface Prediction {
@@ -138,7 +147,7 @@ class ModelRead {
     this.#untilAborted(() => {
       this.#pass(0);
       if (isBypassed) return;
-      if (catchUp?.after === undefined) this.#ask('replica', this.#fresh);
+      if (catchUp?.after === undefined) this.#ask('replica', this.#first);
       else this.#askForNewerThan(catchUp.after);
       this.#failOver();
       if (catchUp !== undefined && this.#hasMissed && this.#windowMs > 0) {
@@ -164,13 +173,13 @@ class ModelRead {
     const timeoutMs = (delays.length === 1 && delays[0]) || POSITION_MS;
     this.#floor = after === 'now' ? this.#findNow(timeoutMs) : this.#given;
     if (this.#floor === undefined) this.#goOn('miss', 'behind');
-    else this.#ask('replica', this.#fresh);
+    else this.#ask('replica', this.#first);
   }
 
   /** A failure goes to another replica at once, while there is one. */
   #failOver(): void {
     while (this.#last.verdict === 'failure' && this.#fresh.length > 0) {
-      this.#ask('replica_retry', this.#fresh);
+      this.#ask('replica_retry', this.#next);
     }
   }
 
@@ -258,9 +267,16 @@ class ModelRead {
     return this.#told.delays.reduce((sum, delayMs) => sum + delayMs, 0);
   }
 
+  /** The one that is picked first, or all if none is picked. */
+  get #first(): readonly number[] {
+    return this.#told.picks === 'none' ? this.#fresh : this.#fresh.slice(-1);
+  }
+
   /** Another replica while there is one, or else the same one again. */
   get #next(): readonly number[] {
-    return this.#fresh.length > 0 ? this.#fresh : [this.#current];
+    if (this.#fresh.length === 0) return [this.#current];
+    if (this.#told.picks === 'throws') throw PICKER_THREW;
+    return this.#first;
   }
 
   get #hasMissed(): boolean {
@@ -353,8 +369,8 @@ class ModelRead {
     try {
       steps();
     } catch (error) {
-      if (error !== ABORTED) throw error;
-      this.#last = ABORTED;
+      if (error !== ABORTED && error !== PICKER_THREW) throw error;
+      this.#last = error;
     }
   }
 
@@ -397,3 +413,4 @@ class ModelRead {
 }
 
 const ABORTED = { verdict: 'error', ending: 'reason' } as const;
+const PICKER_THREW = { verdict: 'error', ending: 'picker' } as const;

@@ -51,6 +51,7 @@ interface Client {
 export class Down extends Error {}
 
 export const CLASSIFIER_ERROR = new Error('isMiss threw.');
+export const PICKER_ERROR = new Error('pickReplica threw.');
 
 /** Runs a scenario's reads for real, on the clock that the test has stopped. */
 export async function runScenario(
@@ -88,6 +89,7 @@ export async function runScenario(
     const options: ReplicaFallbackOptions<Client, unknown> = {
       primary,
       replica: replicas,
+      pickReplica: PICKERS[scenario.picks](replicas.length),
       enabled: !scenario.isBypassed,
       isMiss: CLASSIFIERS[scenario.isMiss],
       isUnavailable: scenario.knowsDown ? isDownOrAborted : undefined,
@@ -178,6 +180,18 @@ const CLASSIFIERS: Record<Scenario['isMiss'], MissClassifier<unknown> | undefine
   throws(attempt) {
     if (noRow(attempt)) throw CLASSIFIER_ERROR;
     return false;
+  },
+};
+
+type Picker = ReplicaFallbackOptions<Client, unknown>['pickReplica'];
+
+/** By how many replicas there are. */
+const PICKERS: Record<Scenario['picks'], (all: number) => Picker> = {
+  none: () => undefined,
+  last: () => (left) => left.at(-1),
+  throws: (all) => (left) => {
+    if (left.length < all) throw PICKER_ERROR;
+    return left.at(-1);
   },
 };
 

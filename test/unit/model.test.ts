@@ -23,6 +23,7 @@ import {
   CLASSIFIER_ERROR,
   countTimers,
   Down,
+  PICKER_ERROR,
   runScenario,
 } from '../support/run-scenario.ts';
 import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
@@ -36,6 +37,8 @@ const NEVER = Infinity;
 const MOST_STEPS = 1e6;
 
 type Given = number | 'now' | undefined;
+
+const BROKEN_OFF = new Set<Ending>(['reason', 'picker']);
 
 const noResult = () => Object.assign(new Error('no result'), { node: {} });
 const aborted = () => Object.assign(new Error('aborted'), { name: 'AbortError' });
@@ -87,6 +90,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   ),
   answers: fc.array(answer, { minLength: 1, maxLength: 8 }),
   primaryAnswers: fc.array(answer, { minLength: 1, maxLength: 3 }),
+  picks: fc.constantFrom('none', 'none', 'last', 'last', 'throws'),
   isBypassed: fc.integer({ min: 0, max: 19 }).map((number) => number === 0),
   isMiss: fc.constantFrom('default', 'default', 'default', 'undefined only', 'throws'),
   knowsDown: fc.boolean(),
@@ -185,8 +189,8 @@ async function check(told: Scenario, how: Circumstances, meter: Meter): Promise<
   }, 0);
   const hasBudget = told.hasSpill !== undefined && !told.isBypassed;
   expect(observed.withdrawals).toBe(hasBudget ? spills : 0);
-  // One that was aborted may not know yet whether it has to spill.
-  const known = predictions.filter(({ ending }) => ending !== 'reason').length;
+  // One that was broken off may not know yet whether it has to spill.
+  const known = predictions.filter(({ ending }) => !BROKEN_OFF.has(ending)).length;
   expect(observed.deposits).toBeGreaterThanOrEqual(hasBudget ? known : 0);
   expect(observed.deposits).toBeLessThanOrEqual(hasBudget ? predictions.length : 0);
   return predictions.flatMap(({ report }) => (report === undefined ? [] : countsOf(report)));
@@ -246,6 +250,8 @@ function isGiven(given: unknown, ending: Ending, reason: unknown): boolean {
       return given === reason;
     case 'classifier':
       return given === CLASSIFIER_ERROR;
+    case 'picker':
+      return given === PICKER_ERROR;
     case 'rejected':
       return given instanceof PrimaryBudgetExceededError;
     case 'timeout':
