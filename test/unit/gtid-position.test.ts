@@ -20,6 +20,7 @@ describe('a server of MariaDB that has applied', () => {
     ['less than a new primary made', '0-1-5', '0-2-6', 'behind'],
     ['as much as a new primary made, but of the old one', '0-1-6', '0-2-6', 'unknown'],
     ['more than a new primary made, but of the old one', '0-1-7', '0-2-6', 'unknown'],
+    ['a later one of a domain and a server with long ids', '12-345-7', '12-345-6', 'reached'],
     ['enormous numbers', '0-1-18446744073709551615', '0-1-18446744073709551614', 'reached'],
     ['less than another may show', '0-1-5', '0-1-5~0-1-6', 'behind'],
     ['as much as another may show', '0-1-6', '0-1-5~0-1-6', 'reached'],
@@ -111,12 +112,23 @@ test.for([
   `${A.toUpperCase()}.1-5`,
   `${A}.1-5') or sleep(9`,
   `1-5.${A}`,
+  `${A}.1-5.red!.1`,
+  `${A}.1-5.!red.1`,
   `${A}.1-5~${A}`,
-  `0-1-5${'.1-1-5'.repeat(1_000)}`,
+  `x${A}.1-5`,
+  `${A}0.1-5`,
+  `${A}.1-5.9-7`,
+  `${A}.11${'.3'.repeat(1_981)}`, // 4,001 characters
 ])('%j is no position', (given) => {
   expect(() => compareGtidPositions(given, '0-1-5')).toThrow(InvalidPositionError);
   expect(() => compareGtidPositions('0-1-5', given)).toThrow(InvalidPositionError);
   expect(() => gtidCatchUp().validate(given)).toThrow(InvalidPositionError);
+});
+
+test('a position of 4,000 characters is the longest', () => {
+  const longest = `${A}${'.3'.repeat(1_982)}`;
+  expect(longest).toHaveLength(4_000);
+  expect(compareGtidPositions(longest, `${A}.3`)).toBe('reached');
 });
 
 test('text of any kind is a position or none, and is soon known to be', () => {
