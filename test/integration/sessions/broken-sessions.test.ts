@@ -86,7 +86,7 @@ const cases = TOPOLOGIES.flatMap(({ topology, open, obstacle }) =>
 // That an older answer is seen is a matter of moments: once in three times is proof.
 test.for(cases)(
   'finds over $topology that $broken, and nothing else',
-  { retry: 2 },
+  { retry: 2, timeout: 100_000 },
   async ({ open, obstacle, session }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
     const { start = inFull, catchUp = walCatchUp(), lost } = session;
