@@ -369,8 +369,9 @@ class ModelRead {
     try {
       steps();
     } catch (error) {
-      if (error !== ABORTED && error !== PICKER_THREW) throw error;
-      this.#last = error;
+      const ending = [ABORTED, PICKER_THREW].find((each) => each === error);
+      if (ending === undefined) throw error;
+      this.#last = ending;
     }
   }
 
