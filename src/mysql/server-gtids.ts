@@ -102,11 +102,15 @@ async function ask(
   const [owned = '', executed = ''] = rest;
   const counted = parseGtids(executed, /[:,]/);
   if (counted?.brand !== 'mysql') return { brand, position: undefined };
-  // Of each, the number of the thread that is at it.
-  const current = parseGtids(owned.replaceAll(/#\d+/g, ''), /[:,]/);
+  const current = parseGtids(withoutThreads(owned), /[:,]/);
   const isAt = current?.brand === 'mysql' ? current.sets : new Map();
   const shown = { brand, sets: unionOf(counted.sets, isAt) } as const;
   return { brand, position: { counted, shown } };
+}
+
+/** Each has the number of the thread that is at it, after which the next server's UUID follows with no comma. */
+function withoutThreads(owned: string): string {
+  return owned.replaceAll(/#\d+(?=[\da-f]{8}-)/g, ',').replaceAll(/#\d+/g, '');
 }
 
 function domainsOf(text: string): Domains {

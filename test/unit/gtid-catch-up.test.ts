@@ -7,6 +7,8 @@ import type { SqlPool } from '../../src/mysql/sql-pool.ts';
 const BEGIN = 'set transaction isolation level read committed, read only';
 const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const B = '9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d';
+/** Its first digits could be more of the number before it. */
+const C = '10000000-71ca-11e1-9e33-c80aa9429562';
 
 /** A pool whose server has these GTIDs, and may fail at a statement. */
 function poolWith(gtids: string | null, fail: (statement: string) => void = () => {}) {
@@ -125,6 +127,8 @@ test.for([
   ['mariadb;1;1;0-3-4;7-1-2,0-1-5', '0-1-5.7-1-2'],
   [`mysql;;${A}:1-5,\n${B}:1`, `${A}.1-5.${B}.1`],
   [`mysql;${A}:6#17:8#18;${A}:1-5`, `${A}.1-6.8`],
+  [`mysql;${A}:6#17${A}:red:2#18:3#19${B}:4#20;${A}:1-5`, `${A}.1-6.${A}.red.2-3.${B}.4`],
+  [`mysql;${C}:6#1723${C}:red:2#8;${A}:1-5`, `${C}.6.${C}.red.2.${A}.1-5`],
 ] as const)('of %j, the position of a primary is %s', async ([gtids, position]) => {
   expect(await gtidPosition(poolWith(gtids).pool)).toBe(position);
 });
@@ -146,7 +150,7 @@ test.for([
   ['mariadb;2;1;0-1-5;0-2-6', undefined],
   ['mariadb;2;1;;0-2-6', undefined],
   [`mysql;;${A}:1-5`, `${A}.1-5`],
-  [`mysql;${A}:7#17,${B}:1#18;${A}:1-5`, `${A}.1-5~${A}.1-5.7.${B}.1`],
+  [`mysql;${A}:7#17${B}:1#18;${A}:1-5`, `${A}.1-5~${A}.1-5.7.${B}.1`],
   ['mysql;;', undefined],
 ] as const)('of %j, a replica has applied %s', async ([gtids, replayed]) => {
   expect(await readReplayed(poolWith(gtids).pool)).toBe(replayed);

@@ -161,6 +161,35 @@ describe('on MariaDB', () => {
   );
 });
 
+describe('on MySQL', () => {
+  const { obstacle } = BRANDS.find(({ brand }) => brand === 'MySQL') ?? {};
+
+  test(
+    'a server names what it is at, of several servers and tags, too',
+    { timeout: TIMEOUT_MS },
+    async ({ skip }) => {
+      skip(obstacle !== undefined, obstacle);
+      await using cluster = await startGtidCluster('MySQL');
+      const { primary } = cluster;
+      const pool = poolOf(primary);
+      await primary.ask('create table numbers (id int primary key)');
+      const done = await gtidPosition(pool);
+      const [one, other] = ['00000000-0000-0000-0000-000000000001', UUID_OF_DIGITS];
+
+      for (const gtid of [`${one}:7`, `${one}:red:5`, `${other}:3`, `${other}:4`]) {
+        const connection = await pool.getConnection();
+        await connection.query(`set gtid_next = '${gtid}'`); // from then on, the connection is at it
+      }
+
+      const expected = [`${one}.7`, `${one}.red.5`, `${other}.3-4`, done].toSorted().join('.');
+      expect(await gtidPosition(pool)).toBe(expected);
+    },
+  );
+});
+
+/** Its beginning could be more of the number of a thread. */
+const UUID_OF_DIGITS = '10000000-0000-0000-0000-000000000002';
+
 const APPLIERS: readonly { brand: Brand['brand']; appliers: string; settings: string[] }[] = [
   { brand: MARIADB, appliers: 'one applier', settings: [] },
   {
