@@ -125,12 +125,12 @@ function onDomains(domains: Domains | undefined) {
 
 /**
  * One statement for both: the first comment is code to MariaDB alone, the second to MySQL alone. MySQL is first asked what it is
- * at, because that is soon executed.
+ * at, because that is soon executed. In another mode it keeps the set, while transactions get no GTIDs.
  * https://mariadb.com/kb/en/comment-syntax/
  */
 const GTIDS = `
   select concat_ws(';'
     /*M! , 'mariadb', @@global.server_id, if(@@global.log_bin and @@global.log_slave_updates, 1, 0),
       @@global.gtid_slave_pos, @@global.gtid_binlog_pos */
-    /*!50701 , 'mysql', @@global.gtid_owned, @@global.gtid_executed */
+    /*!50701 , 'mysql', @@global.gtid_owned, if(@@global.gtid_mode = 'ON', @@global.gtid_executed, '') */
   ) as gtids`;

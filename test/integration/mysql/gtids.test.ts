@@ -185,6 +185,25 @@ describe('on MySQL', () => {
       expect(await gtidPosition(pool)).toBe(expected);
     },
   );
+
+  test(
+    'a server whose transactions get no GTIDs has no position',
+    { timeout: TIMEOUT_MS },
+    async ({ skip }) => {
+      skip(obstacle !== undefined, obstacle);
+      await using cluster = await startGtidCluster('MySQL');
+      const { primary } = cluster;
+      await primary.ask('create table numbers (id int primary key)');
+      await expect(gtidPosition(poolOf(primary))).resolves.toMatch(/\.1$/);
+
+      await primary.ask('set global gtid_mode = on_permissive');
+      await primary.ask('set global gtid_mode = off_permissive');
+      await primary.ask('insert into numbers values (1)');
+
+      await expect(gtidPosition(poolOf(primary))).rejects.toThrow('The primary gave no GTIDs.');
+      await expect(readReplayed(poolOf(primary))).resolves.toBeUndefined();
+    },
+  );
 });
 
 /** Its beginning could be more of the number of a thread. */
