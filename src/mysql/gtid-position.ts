@@ -32,11 +32,13 @@ export function neededFor(position: string): { brand: Gtids['brand']; text: stri
   return shown && { brand: shown.brand, text: printGtids(shown, ':', ',') };
 }
 
-/** As text that may stand in a URL or a cookie. */
-export function printPosition({ counted, shown }: GtidPosition): string {
+/** As text that may stand in a URL or a cookie. `undefined` when that would be too long. */
+export function printPosition({ counted, shown }: GtidPosition): string | undefined {
   const has = printGtids(counted, '.', '.');
   const shows = shown === undefined ? '' : printGtids(shown, '.', '.');
-  return has === shows ? has : `${has}~${shows}`;
+  const whole = has === shows ? has : `${has}~${shows}`;
+  // Rather than none, one that does not tell what it shows.
+  return [whole, `${has}~`].find(({ length }) => length <= MOST_CHARACTERS);
 }
 
 function parsePosition(position: string): GtidPosition {

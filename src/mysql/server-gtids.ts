@@ -12,7 +12,7 @@ import { unionOf } from './mysql-gtids.ts';
  * whoever sees it the ids of the servers that have been primaries, and how many transactions there were.
  *
  * @param primary - Kysely with its `MysqlDialect`, a promise pool of mysql2, or a pool of mariadb
- * @throws Error when the server keeps no GTIDs, and what the query throws
+ * @throws Error when the server keeps no GTIDs, or those of too many servers, and what the query throws
  *
  * @example
  * ```ts
@@ -40,7 +40,9 @@ export async function askGtidPosition(primary: object): Promise<string> {
   const server = await ask(primary, 'primary');
   const all = server?.brand === 'mariadb' ? onDomains(server.logged) : server?.position?.shown;
   if (all === undefined) throw new Error('The primary gave no GTIDs.');
-  return printPosition({ counted: all, shown: all });
+  const position = printPosition({ counted: all, shown: all });
+  if (position === undefined) throw new Error('The primary has too many GTIDs for a position.');
+  return position;
 }
 
 /**

@@ -30,6 +30,16 @@ function poolWith(gtids: string | null, fail: (statement: string) => void = () =
   return { pool, asked };
 }
 
+/** Has transactions of this many servers, and is at one more. */
+function poolOf(servers: number): SqlPool {
+  return poolWith(`mysql;${B}:1#17;${setOf(servers, ':', ',')}`).pool;
+}
+
+function setOf(servers: number, colon: string, comma: string): string {
+  const uuids = Array.from({ length: servers }, (_, index) => `${A.slice(0, -3)}${100 + index}`);
+  return uuids.map((uuid) => `${uuid}${colon}1-5`).join(comma);
+}
+
 /** Throws at one statement. */
 function failAt(statement: string, error: unknown) {
   return (asked: string) => {
@@ -39,9 +49,9 @@ function failAt(statement: string, error: unknown) {
 
 const REACHED = 'mariadb;2;1;0-1-5;0-1-5';
 const select = (db: SqlPool) => db.query('select 1');
-const run = (pool: SqlPool, query: (db: SqlPool) => Promise<unknown> = select) =>
+const run = (pool: SqlPool, query: (db: SqlPool) => Promise<unknown> = select, after = '0-1-5') =>
   gtidCatchUp()
-    .runAt(pool, '0-1-5', query as never)
+    .runAt(pool, after, query as never)
     .catch((error: unknown) => error);
 
 describe('the check of a replica', () => {
@@ -92,6 +102,23 @@ describe('the check of a replica', () => {
       expect(await run(pool)).toBe(error);
     },
   );
+});
+
+describe('a server that has transactions of', () => {
+  const position = setOf(60, '.', '.');
+
+  test('many servers, and is at more, has no room to tell of more, but has what it has', async () => {
+    expect(await readReplayed(poolOf(60))).toBe(`${position}~`);
+    expect(await run(poolOf(60), select, position)).toEqual([[{ text: '0' }], []]);
+  });
+
+  test('too many servers for a position has none', async () => {
+    await expect(gtidPosition(poolOf(100))).rejects.toThrow(
+      'The primary has too many GTIDs for a position.',
+    );
+    expect(await readReplayed(poolOf(100))).toBeUndefined();
+    expect(await run(poolOf(100), select, position)).toMatchObject({ reach: 'unknown' });
+  });
 });
 
 describe('a transaction', () => {
