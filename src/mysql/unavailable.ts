@@ -19,7 +19,7 @@ export const connectionLost: ErrorClassifier = someError(
     LOST_NUMBERS.has(errno) ||
     code === 'PROTOCOL_CONNECTION_LOST' ||
     NETWORK_CODES.test(code) ||
-    LOST_MESSAGES.test(message),
+    (code === '' && LOST_MESSAGES.test(message)),
 );
 
 /**
@@ -68,4 +68,4 @@ const BEHIND_NUMBERS = new Set<unknown>([1146, 1054, 1305]);
 
 /** What mysql2 says of a connection or a pool, with no code. */
 const LOST_MESSAGES =
-  /^(Can't (add new command when connection is in closed state|write in closed state)|Queue limit reached\.|No connections available\.)/;
+  /^(Can't (add new command when connection is in closed state|write in closed state)|Queue limit reached\.|No connections available\.)$/;

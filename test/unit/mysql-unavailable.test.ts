@@ -2,8 +2,8 @@ import { connectionLost, replicaUnavailable, schemaBehind } from 'kysely-replica
 import { expect, test } from 'vitest';
 
 /** As both drivers throw it. */
-function serverError(errno: number, code = 'ER_…'): Error {
-  return Object.assign(new Error('…'), { errno, code });
+function serverError(errno: number, message = '…'): Error {
+  return Object.assign(new Error(message), { errno, code: 'ER_…' });
 }
 
 function kindsOf(error: unknown): boolean[] {
@@ -32,6 +32,15 @@ test.for([
 ])('takes "%s" for a lost connection, without a code', (message) => {
   expect(kindsOf(new Error(message))).toEqual([true, false, true]);
   expect(connectionLost(new Error(`The user wrote: ${message}`))).toBe(false);
+});
+
+test.for([
+  serverError(1525, "Incorrect DATE value: 'x - Queue limit reached.'"),
+  serverError(1644, 'Queue limit reached.'),
+  new Error("No such table: 'No connections available.'"),
+  new Error('Queue limit reached. Please try again.'),
+])('does not take what others have written for what mysql2 says: %s', (error) => {
+  expect(connectionLost(error)).toBe(false);
 });
 
 test.for([1146, 1054, 1305])('takes %i for a schema that is behind', (errno) => {
