@@ -40,11 +40,17 @@ interface Thrown {
 }
 
 function read(error: Thrown): DriverError {
-  const { kind = '', originalCode = kind, code = originalCode, errno } = error;
-  const { originalMessage = '', message = originalMessage } = error;
+  const { kind, originalCode = kind, code = originalCode, errno } = error;
+  const { originalMessage, message = originalMessage } = error;
+  const said = textOf(message);
   // knex writes the statement before what pg says. Drizzle ends with the parameters, which may be anything, but has a cause.
-  const said = causeOf(error) === undefined ? String(message).split(' - ').at(-1) : message;
-  return { code: String(code), errno, message: String(said) };
+  const last = causeOf(error) === undefined ? said.split(' - ').at(-1) : said;
+  return { code: textOf(code), errno, message: textOf(last) };
+}
+
+/** What is no text may be anything, and need not become one. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function causeOf({ meta, cause }: Thrown): unknown {

@@ -31,12 +31,20 @@ test('ends with an error that is its own cause', () => {
   expect(replicaUnavailable(circular)).toBe(false);
 });
 
-test.for([undefined, null, 'ECONNREFUSED', 57, {}, { code: 'ECONNREFUSED' }, { message: 57 }])(
-  'takes %o for no error of a server',
-  (thrown) => {
-    expect(replicaUnavailable(thrown)).toBe(false);
-  },
-);
+test.for([
+  undefined,
+  null,
+  'ECONNREFUSED',
+  57,
+  {},
+  { code: 'ECONNREFUSED' },
+  { message: 57 },
+  { message: '…', code: Object.create(null) as unknown },
+  { message: '…', code: 53_300 },
+  { message: '…', cause: { message: Object.create(null) as unknown, code: Symbol('08006') } },
+])('takes %o for no error of a server', (thrown) => {
+  expect(replicaUnavailable(thrown)).toBe(false);
+});
 
 test.for([
   '08006',
