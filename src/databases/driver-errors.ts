@@ -58,8 +58,12 @@ function causeOf({ meta, cause }: Thrown): unknown {
 }
 
 /**
- * Node.js says that there is no connection, or no longer.
+ * Node.js says that there is no connection, or no longer. A server that was stopped has taken its socket along.
  * https://nodejs.org/api/errors.html#common-system-errors
  */
-export const NETWORK_CODES =
+export function isNetworkError({ code, message }: DriverError): boolean {
+  return NETWORK_CODES.test(code) || (code === 'ENOENT' && message.startsWith('connect '));
+}
+
+const NETWORK_CODES =
   /^E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NOTFOUND|AI_AGAIN)$/;

@@ -1,4 +1,4 @@
-import { NETWORK_CODES, someError } from '../databases/driver-errors.ts';
+import { isNetworkError, someError } from '../databases/driver-errors.ts';
 import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
@@ -15,11 +15,11 @@ import { anyOf, type ErrorClassifier } from '../miss.ts';
  * ```
  */
 export const connectionLost: ErrorClassifier = someError(
-  ({ code, errno, message }) =>
-    LOST_NUMBERS.has(errno) ||
-    code === 'PROTOCOL_CONNECTION_LOST' ||
-    NETWORK_CODES.test(code) ||
-    (code === '' && LOST_MESSAGES.test(message)),
+  (error) =>
+    LOST_NUMBERS.has(error.errno) ||
+    error.code === 'PROTOCOL_CONNECTION_LOST' ||
+    isNetworkError(error) ||
+    (error.code === '' && LOST_MESSAGES.test(error.message)),
 );
 
 /**

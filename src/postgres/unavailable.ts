@@ -1,4 +1,4 @@
-import { NETWORK_CODES, someError } from '../databases/driver-errors.ts';
+import { isNetworkError, someError } from '../databases/driver-errors.ts';
 import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
@@ -29,10 +29,10 @@ export const recoveryConflict: ErrorClassifier = someError(
  * ```
  */
 export const connectionLost: ErrorClassifier = someError(
-  ({ code, message }) =>
-    LOST_CODES.test(code) ||
-    NETWORK_CODES.test(code) ||
-    (code === '' && LOST_MESSAGES.test(message)),
+  (error) =>
+    LOST_CODES.test(error.code) ||
+    isNetworkError(error) ||
+    (error.code === '' && LOST_MESSAGES.test(error.message)),
 );
 
 /**

@@ -1,4 +1,5 @@
 import { connectionLost, replicaUnavailable, schemaBehind } from 'kysely-replica-fallback/mysql';
+import { createPool } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 
 /** As both drivers throw it. */
@@ -23,6 +24,14 @@ test.for(['PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT',
     expect(kindsOf(Object.assign(new Error('…'), { code }))).toEqual([true, false, true]);
   },
 );
+
+test('takes a socket that is not there for a lost connection', async () => {
+  const pool = createPool({ socketPath: '/no/such/socket' });
+  const error: unknown = await pool.query('select 1').catch((thrown: unknown) => thrown);
+
+  expect(error).toMatchObject({ code: 'ENOENT' });
+  expect(kindsOf(error)).toEqual([true, false, true]);
+});
 
 test.for([
   "Can't add new command when connection is in closed state",

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { runInNewContext } from 'node:vm';
 import {
   connectionLost,
@@ -5,6 +6,7 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
+import { Pool } from 'pg';
 import { expect, test } from 'vitest';
 
 const lost = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
@@ -63,6 +65,17 @@ test.for([
   const error = Object.assign(new Error('…'), { code });
   const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
   expect(kinds).toEqual([true, false, false]);
+});
+
+test('takes a socket that is not there for a lost connection, and no other file', async () => {
+  const pool = new Pool({ host: '/no/such/directory' });
+  const error: unknown = await pool.query('select 1').catch((thrown: unknown) => thrown);
+
+  expect(error).toMatchObject({ code: 'ENOENT' });
+  expect([connectionLost, replicaUnavailable].map((isOne) => isOne(error))).toEqual([true, true]);
+  const noFile: unknown = await readFile('/no/such/file').catch((thrown: unknown) => thrown);
+  expect(noFile).toMatchObject({ code: 'ENOENT' });
+  expect(replicaUnavailable(noFile)).toBe(false);
 });
 
 test.for([
