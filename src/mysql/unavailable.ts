@@ -3,8 +3,8 @@ import { anyOf, type ErrorClassifier } from '../miss.ts';
 
 /**
  * There is no connection, or no longer: refused, reset, unreachable, killed, timed out while connecting, or the server is
- * shutting down or has no connection left, or the pool had none in time. Not a query that was interrupted (1317), ran out of
- * time (1969, 3024) or waited for a lock (1205, 1213).
+ * shutting down, in offline mode or has no connection left, or the pool had none in time. Not a query that was interrupted
+ * (1317), ran out of time (1969, 3024) or waited for a lock (1205, 1213).
  *
  * @example
  * ```ts
@@ -49,13 +49,17 @@ export const replicaUnavailable: ErrorClassifier = anyOf(connectionLost, schemaB
 const LOST_NUMBERS = new Set<unknown>([
   1040, // too many connections
   1053, // shutdown in progress
+  1129, // too many errors of connections from this host
   1203, // too many connections of this user
   1226, // the user's limit of connections
   1927, // connection was killed
   2006, // server has gone away
   2013, // lost connection during a query
+  3032, // offline mode
   3169, // session was killed
   4031, // disconnected for inactivity
+  6400, // offline mode, and why
+  6401, // offline mode, and who has set it
   45_001, // connection is closed
   45_004, // connection was destroyed
   45_009, // socket was closed

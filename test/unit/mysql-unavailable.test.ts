@@ -12,8 +12,8 @@ function kindsOf(error: unknown): boolean[] {
 }
 
 test.for([
-  1040, 1053, 1203, 1226, 1927, 2006, 2013, 3169, 4031, 45_001, 45_004, 45_009, 45_012, 45_013,
-  45_028,
+  1040, 1053, 1129, 1203, 1226, 1927, 2006, 2013, 3032, 3169, 4031, 6400, 6401, 45_001, 45_004,
+  45_009, 45_012, 45_013, 45_028,
 ])('takes %i for a lost connection', (errno) => {
   expect(kindsOf(serverError(errno))).toEqual([true, false, true]);
 });

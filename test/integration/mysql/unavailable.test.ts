@@ -29,7 +29,7 @@ function kindsOfAll(results: readonly PromiseSettledResult<unknown>[]): unknown[
 /** Of more rows than one: MySQL answers the first in spite of all. */
 const SLEEP = 'select sleep(60), id from numbers';
 
-onEachBrand((cluster) => {
+onEachBrand((cluster, brand) => {
   const replica = () => cluster().replicas[0];
 
   /** Resolves with the connection that sleeps. */
@@ -104,6 +104,19 @@ onEachBrand((cluster) => {
       const runs = Array.from({ length: 10 }, () => run('select sleep(1)'));
 
       expect(kindsOfAll(await Promise.allSettled(runs))).toEqual(['connectionLost']);
+    });
+
+    test('a connection to a server that is in offline mode is lost', async ({ skip }) => {
+      skip(brand === 'MariaDB', 'MariaDB has no such mode.');
+      await replica().ask('set global offline_mode = 1');
+      onTestFinished(async () => {
+        await replica().ask('set global offline_mode = 0');
+      });
+      const address = replica().connectionString.replace('service@', 'ordinary@');
+
+      const error = await errorOf(open(address, { isImpatient: true })('select 1'));
+
+      expect(kindsOf(error)).toEqual(['connectionLost']);
     });
 
     test('a connection that the pool did not have in time is lost', async () => {
