@@ -25,12 +25,11 @@ export function compareDomains(has: Domains, needs: Domains): Reach {
   return reach;
 }
 
-/** The domains of `one`, each as far as it is in either. */
+/** The domains of both, each as far as it is in either. */
 export function latestOf(one: Domains, other: Domains): Domains {
   const latest = new Map(one);
-  for (const [domain, { sequence }] of one) {
-    const last = other.get(domain);
-    if (last !== undefined && last.sequence > sequence) latest.set(domain, last);
+  for (const [domain, last] of other) {
+    if (last.sequence > (latest.get(domain)?.sequence ?? -1n)) latest.set(domain, last);
   }
   return latest;
 }

@@ -1,5 +1,5 @@
 import { type GtidClient, selectText } from './gtid-client.ts';
-import { type GtidPosition, parseGtids, printPosition } from './gtid-position.ts';
+import { type GtidPosition, type Gtids, parseGtids, printPosition } from './gtid-position.ts';
 import { type Domains, latestOf } from './mariadb-gtids.ts';
 import { unionOf } from './mysql-gtids.ts';
 
@@ -38,7 +38,7 @@ export async function gtidPosition(primary: GtidClient): Promise<string> {
 /** Of a client that nobody has checked. */
 export async function askGtidPosition(primary: object): Promise<string> {
   const server = await ask(primary, 'primary');
-  const all = server?.brand === 'mariadb' ? onDomains(server.logged) : server?.position?.shown;
+  const all = server?.brand === 'mariadb' ? writtenBy(server) : server?.position?.shown;
   if (all === undefined) throw new Error('The primary gave no GTIDs.');
   const position = printPosition({ counted: all, shown: all });
   if (position === undefined) throw new Error('The primary has too many GTIDs for a position.');
@@ -58,10 +58,19 @@ export async function readReplayed(replica: object): Promise<string | undefined>
   return position && printPosition(position);
 }
 
+/**
+ * A primary that was a replica has all that it applied then, which it need not have logged. One that logs nothing does not tell
+ * what it writes.
+ */
+function writtenBy({ applied, logged }: MariadbServer): Gtids | undefined {
+  return logged.size === 0 ? undefined : { brand: 'mariadb', domains: latestOf(applied, logged) };
+}
+
 /** A replica that was promoted keeps the position that it had then, and logs what it writes. */
 function appliedBy({ id, applied, logged, logsUpdates }: MariadbServer): GtidPosition | undefined {
   if (applied.size === 0) return undefined;
-  const shown = latestOf(applied, logged);
+  const theirs = [...logged].filter(([domain]) => applied.has(domain));
+  const shown = latestOf(applied, new Map(theirs));
   for (const [domain, { server }] of shown) {
     if (server === id && applied.get(domain)?.server !== id) return undefined;
   }
@@ -118,11 +127,6 @@ function withoutThreads(owned: string): string {
 function domainsOf(text: string): Domains {
   const gtids = parseGtids(text, ',');
   return gtids?.brand === 'mariadb' ? gtids.domains : new Map();
-}
-
-function onDomains(domains: Domains | undefined) {
-  if (domains === undefined || domains.size === 0) return undefined;
-  return { brand: 'mariadb', domains } as const;
 }
 
 /**

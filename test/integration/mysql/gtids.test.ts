@@ -159,6 +159,32 @@ describe('on MariaDB', () => {
       expect(compareGtidPositions(replayed, replayed)).toBe('unknown');
     },
   );
+
+  test(
+    'a primary that was one before has what it has applied since, and did not log',
+    { timeout: TIMEOUT_MS },
+    async ({ skip }) => {
+      skip(obstacle !== undefined, obstacle);
+      await using cluster = await startGtidCluster(MARIADB, {
+        settings: ['--log-slave-updates=0'],
+      });
+      const { primary, replicas } = cluster;
+      const [replica] = replicas;
+      await primary.ask('create table numbers (id int primary key)');
+      await replica.catchUp();
+      await replica.promote();
+      await replica.ask('insert into numbers values (1)');
+      await replica.follow(primary);
+      await primary.ask('insert into numbers values (2)');
+      await primary.ask('insert into numbers values (3)');
+      await replica.catchUp();
+
+      await replica.promote();
+
+      const position = await gtidPosition(poolOf(replica));
+      expect(position).toBe(await gtidPosition(poolOf(primary)));
+    },
+  );
 });
 
 describe('on MySQL', () => {
