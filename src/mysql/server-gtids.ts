@@ -69,7 +69,8 @@ function writtenBy({ applied, logged }: MariadbServer): Gtids | undefined {
 /** A replica that was promoted keeps the position that it had then, and logs what it writes. */
 function appliedBy({ id, applied, logged, logsUpdates }: MariadbServer): GtidPosition | undefined {
   if (applied.size === 0) return undefined;
-  const theirs = [...logged].filter(([domain]) => applied.has(domain));
+  // To a domain of its own, it writes what is not for others.
+  const theirs = [...logged].filter(([domain, { server }]) => server !== id || applied.has(domain));
   const shown = latestOf(applied, new Map(theirs));
   for (const [domain, { server }] of shown) {
     if (server === id && applied.get(domain)?.server !== id) return undefined;
