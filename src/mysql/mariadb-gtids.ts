@@ -40,8 +40,10 @@ export function parseDomains(gtids: readonly string[]): Domains | undefined {
   for (const gtid of gtids) {
     const [, domain, server, sequence] = GTID.exec(gtid) ?? [];
     if (domain === undefined || server === undefined || sequence === undefined) return undefined;
-    if (domains.has(domain)) return undefined;
-    domains.set(domain, { server, sequence: BigInt(sequence) });
+    if (Number(domain) > MOST_OF_IDS || Number(server) > MOST_OF_IDS) return undefined;
+    const last = { server, sequence: BigInt(sequence) };
+    if (last.sequence > MOST_OF_SEQUENCES || domains.has(domain)) return undefined;
+    domains.set(domain, last);
   }
   return domains;
 }
@@ -53,5 +55,9 @@ export function printDomains(domains: Domains, comma: string): string {
     .map(([domain, { server, sequence }]) => `${domain}-${server}-${sequence}`)
     .join(comma);
 }
+
+/** Beyond these, a server knows no GTID. */
+const MOST_OF_IDS = 2 ** 32 - 1;
+const MOST_OF_SEQUENCES = 2n ** 64n - 1n;
 
 const GTID = /^(0|[1-9]\d{0,9})-(0|[1-9]\d{0,9})-(0|[1-9]\d{0,19})$/;

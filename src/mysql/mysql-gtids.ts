@@ -58,7 +58,8 @@ export function parseSets(parts: readonly string[]): GtidSets | undefined {
       return undefined;
     }
   }
-  if (![...sets.values()].flat().every(({ first, last }) => first <= last)) return undefined;
+  const isOne = ({ first, last }: Interval) => first <= last && last <= LAST;
+  if (![...sets.values()].flat().every(isOne)) return undefined;
   for (const [source, intervals] of sets) {
     if (intervals.length > 0) sets.set(source, normalized(intervals));
     else sets.delete(source); // a server whose transactions all have tags
@@ -88,6 +89,9 @@ function normalized(intervals: readonly Interval[]): Interval[] {
   }
   return apart;
 }
+
+/** Beyond it, a server knows no transaction. */
+const LAST = 2n ** 63n - 2n;
 
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 const INTERVAL = /^([1-9]\d{0,18})(?:-([1-9]\d{0,18}))?$/;

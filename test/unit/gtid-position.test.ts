@@ -103,10 +103,14 @@ test.for([
   '0-1-5,1-1-5',
   ' 0-1-5',
   '0-1-123456789012345678901',
+  '0-1-18446744073709551616',
+  '0-4294967296-5',
+  '4294967296-1-5',
   A,
   `${A}.`,
   `${A}.0`,
   `${A}.5-1`,
+  `${A}.1-9223372036854775807`,
   `${A}.1-5.Red.1`,
   `${A}:1-5`,
   `${A.toUpperCase()}.1-5`,
@@ -161,6 +165,13 @@ test('text of any kind is a position or none, and is soon known to be', () => {
       expect(thrown === undefined || thrown instanceof InvalidPositionError).toBe(true);
     }),
   );
+});
+
+test.for([
+  ['4294967295-4294967295-18446744073709551615', '4294967295-4294967295-18446744073709551614'],
+  [`${A}.1-9223372036854775806`, `${A}.9223372036854775806`],
+] as const)('the highest numbers are those of a position', ([replayed, position]) => {
+  expect(compareGtidPositions(replayed, position)).toBe('reached');
 });
 
 test.for([

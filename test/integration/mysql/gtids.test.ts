@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidPositionError } from 'kysely-replica-fallback';
 import { gtidPosition } from 'kysely-replica-fallback/mysql';
 import mysql from 'mysql2/promise';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 120_000;
 
 const poolOf = (server: DatabaseServer) => openMysql2(server.connectionString);
 
-onEachBrand((cluster) => {
+onEachBrand((cluster, brand) => {
   test.for([
     { client: 'Kysely', open: openKysely },
     { client: 'mysql2', open: openMysql2 },
@@ -47,7 +48,38 @@ onEachBrand((cluster) => {
 
     expect(await reach()).toBe('reached');
   });
+
+  test('a position has no number that its server would refuse', async () => {
+    const { wait, errno, highest, beyond } = BOUNDS[brand];
+    const ask = (gtids: string) =>
+      cluster().replicas[0].ask(`select ${wait}(?, 0.01)`, gtids.replaceAll('.', ':'));
+
+    await expect(ask(highest)).resolves.toHaveLength(1);
+    expect(compareGtidPositions(highest, highest)).toBe('reached');
+    for (const gtids of beyond) {
+      await expect(ask(gtids)).rejects.toMatchObject({ errno });
+      expect(() => compareGtidPositions(gtids, gtids)).toThrow(InvalidPositionError);
+    }
+  });
 });
+
+const UUID = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+
+/** The highest numbers that each server knows, and the next. */
+const BOUNDS = {
+  MariaDB: {
+    wait: 'master_gtid_wait',
+    errno: 1941,
+    highest: '4294967295-4294967295-18446744073709551615',
+    beyond: ['4294967296-1-5', '0-4294967296-5', '0-1-18446744073709551616'],
+  },
+  MySQL: {
+    wait: 'wait_for_executed_gtid_set',
+    errno: 1772,
+    highest: `${UUID}.9223372036854775806`,
+    beyond: [`${UUID}.9223372036854775807`],
+  },
+};
 
 const MARIADB = 'MariaDB';
 
