@@ -2,8 +2,8 @@ import pRetry from 'p-retry';
 
 /**
  * Waits, unless the signal aborts, and then asks. p-retry waits before a second try, so its first one is the miss that has
- * already happened. `ask` never rejects with an error of the query, which p-retry would wrap if it is no `Error`, and not
- * let pass if it is a `TypeError`.
+ * already happened. `ask` never rejects with what the query or `pickReplica` threw, which p-retry would wrap if it is no
+ * `Error`, and not let pass if it is a `TypeError`.
  */
 export function afterDelay(
   delayMs: number,

@@ -55,10 +55,16 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
    */
   async askReplica(
     source: Exclude<AttemptSource, 'primary'> = 'replica_retry',
-    replica: Client = source === 'replica' ? this.#turns.current : this.#turns.next(),
+    chosen: Client | undefined = source === 'replica' ? this.#turns.current : undefined,
   ): Promise<void> {
     const { replicaTimeoutMs, signal } = this.options;
     signal?.throwIfAborted();
+    let replica: Client;
+    try {
+      replica = chosen ?? this.#turns.next();
+    } catch (error) {
+      return this.fail(error); // of `pickReplica`
+    }
     this.#turns.take(replica);
     const query = this.#checkedQuery();
     await this.#hear(source, () => runQuery(query, replica, { source, signal }, replicaTimeoutMs));

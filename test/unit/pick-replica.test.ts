@@ -160,6 +160,29 @@ test('refuses a replica that the read has asked already', async () => {
   expect(reports).toMatchObject([{ outcome: 'error', attempts: 1 }]);
 });
 
+test.for([
+  { thrown: 'no such zone' },
+  { thrown: undefined },
+  { thrown: new TypeError('no such zone') },
+])('rejects with what it throws before a retry, such as $thrown', async ({ thrown }) => {
+  const { reports, onOutcome } = recordReads();
+  const pickReplica = ([first, ...others]: readonly Server[]) => {
+    if (others.length === 0) throw thrown;
+    return first;
+  };
+
+  const read = withReplicaFallback(async () => undefined, {
+    primary,
+    replica: [a, b],
+    pickReplica,
+    retryMs: AT_ONCE,
+    onOutcome,
+  });
+
+  expect(await read.catch((error: unknown) => ({ error }))).toStrictEqual({ error: thrown });
+  expect(reports).toStrictEqual([expect.objectContaining({ outcome: 'error', error: thrown })]);
+});
+
 test('rejects with what it throws', async () => {
   const mistake = new Error('no such zone');
   const pickReplica = () => {
