@@ -69,7 +69,7 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
   query: ByKeyQuery<NoInfer<Client>, NoInfer<Key>, Row>,
   options: ByKeyOptions<Client, NoInfer<Key>, NoInfer<Row>>,
 ): Promise<Row[]> {
-  assertKeys(keys);
+  const wanted = distinct(keys);
   if (typeof query !== 'function') throw invalidOption('query', 'a function', query);
   const bound = bindOptions<Client, readonly Row[]>(options);
   assertLeftOut('isMiss', bound.isMiss);
@@ -77,7 +77,6 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
   const { keyOf } = options;
   if (typeof keyOf !== 'function') throw invalidOption('keyOf', 'a function', keyOf);
 
-  const wanted = [...new Set(keys)];
   const type = typeof wanted[0];
   const rowsByKey = new Map<RowKey, Row>();
   const missing = new Set<RowKey>(wanted);
@@ -108,11 +107,14 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
   return inOrder;
 }
 
-function assertKeys(keys: unknown): void {
+/** Each key once, and `undefined` for a hole in the array, which is no key either. */
+function distinct<Key extends RowKey>(keys: readonly Key[]): Key[] {
   if (!Array.isArray(keys)) throw invalidOption('keys', 'an array', keys);
-  const type = typeof keys[0];
+  const wanted = [...new Set(keys)];
+  const type = typeof wanted[0];
   const isKey = (key: unknown): boolean => KEY_TYPES.has(type) && typeof key === type;
-  if (!keys.every(isKey)) throw invalidOption('keys', OF_ONE_TYPE, keys);
+  if (!wanted.every(isKey)) throw invalidOption('keys', OF_ONE_TYPE, keys);
+  return wanted;
 }
 
 function assertLeftOut(option: string, given: unknown): void {

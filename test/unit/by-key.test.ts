@@ -217,6 +217,11 @@ describe('rejects', () => {
       'Expected `keys` to be all strings, all numbers or all bigints, got an array of length 1.',
     ],
     [
+      'an array with a hole',
+      { keys: Array(1) },
+      'Expected `keys` to be all strings, all numbers or all bigints, got an array of length 1.',
+    ],
+    [
       'a query that is no function',
       { query: {} },
       'Expected `query` to be a function, got an instance of Object.',
