@@ -98,7 +98,8 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
     return query(db, keysLeft, attempt);
   };
   if (missing.size === 0) return [];
-  keep(await startRead(queryMissing, { ...bound, isMiss })); // A bypass asks no classifier.
+  const rows = await startRead(queryMissing, { ...bound, isMiss });
+  if (rowsByKey.size === 0) keep(rows); // A bypass asks no classifier.
   const inOrder: Row[] = [];
   for (const key of wanted) {
     const row = rowsByKey.get(key);

@@ -139,6 +139,19 @@ test('keeps the rows of 10,000 keys apart, in their order', async () => {
   ]);
 });
 
+test('asks once for the key of each row that comes', async () => {
+  const { options, query } = servers({ replica: [1, 2], primary: [1, 2, 3] });
+  const given: number[] = [];
+  const noting = ({ id }: Row) => {
+    given.push(id);
+    return id;
+  };
+
+  await withReplicaFallbackByKey([1, 2, 3], query, { ...options, keyOf: noting });
+
+  expect(given).toEqual([1, 2, 3]);
+});
+
 test('gives in a bypass what the primary has, in the order of the keys', async () => {
   const { asked, options, query } = servers({ replica: [], primary: [1, 2] });
 
