@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import { isNonEmptyString } from './is-non-empty-string.ts';
 import type { RecoveryCause } from './read-report.ts';
 
 /**
@@ -179,13 +180,15 @@ function quote(value: unknown): string {
     case 'string':
       return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
     case 'function':
-      return value.name === '' ? 'a function' : `the function ${value.name}`;
+      return isNonEmptyString(value.name) ? `the function ${value.name}` : 'a function';
     case 'bigint':
       return `${value}n`;
-    case 'object':
+    case 'object': {
       if (value === null) return 'null';
       if (Array.isArray(value)) return `an array of length ${value.length}`;
-      return `an instance of ${Object.getPrototypeOf(value)?.constructor?.name || 'Object'}`;
+      const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
+      return `an instance of ${isNonEmptyString(name) ? name : 'Object'}`;
+    }
     default:
       return String(value);
   }

@@ -50,6 +50,16 @@ test.for([
     given: Object.create({ constructor: undefined }) as unknown,
     quoted: 'an instance of Object',
   },
+  {
+    kind: 'an instance of a class whose name is no text',
+    given: Object.create({ constructor: { name: Symbol('secret') } }) as unknown,
+    quoted: 'an instance of Object',
+  },
+  {
+    kind: 'a function whose name is a method',
+    given: Object.defineProperty(() => {}, 'name', { value: () => 'secret' }),
+    quoted: 'a function',
+  },
   { kind: 'a function', given: function load() {}, quoted: 'the function load' },
   { kind: 'a function without a name', given: (() => () => {})(), quoted: 'a function' },
 ])('quotes $kind, and never what is inside', ({ given, quoted }) => {
