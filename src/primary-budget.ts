@@ -11,7 +11,7 @@ export interface PrimaryBudgetOptions {
 
 /**
  * Bounds the load that misses and failures put on the primary. Reads with the same budget share it. An implementation of
- * your own, for instance one that several processes share, must not throw: hits call it too.
+ * your own, for instance one that several processes share, must not throw, and must not return promises: hits call it too.
  */
 export interface PrimaryBudget {
   /** Called once for each read, when it is known whether it has to spill. */

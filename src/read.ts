@@ -6,7 +6,7 @@ import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
-import { isAbort, isReason, judge, type Verdict } from './verdict.ts';
+import { isAbort, isReason, judge, saysYes, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
 interface ReadStart<Client, T> {
@@ -95,7 +95,8 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
       signal?.throwIfAborted();
       shared = findFlight(options, queriesBefore);
     }
-    if (primaryBudget?.withdraw() === false) return this.reject();
+    const maySpill = primaryBudget?.withdraw() ?? true;
+    if (!saysYes('primaryBudget.withdraw', maySpill)) return this.reject();
     await this.#hear('primary', () =>
       coalesceKey === undefined
         ? runQuery(query, primary, { source: 'primary', signal })

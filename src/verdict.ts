@@ -76,9 +76,9 @@ function hasName(error: unknown, name: string): boolean {
 }
 
 /** A promise would be a yes to every question, and types do not keep JavaScript from giving one. */
-function saysYes(classifier: string, answer: unknown): boolean {
+export function saysYes(option: string, answer: unknown): boolean {
   if (isObject(answer) && 'then' in answer) {
-    throw new InvalidOptionError(classifier, 'a function that returns a boolean', answer);
+    throw new InvalidOptionError(option, 'a function that returns a boolean', answer);
   }
   return Boolean(answer);
 }

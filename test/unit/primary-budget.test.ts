@@ -319,3 +319,16 @@ test.for([null, {}, 0.2, { deposit() {} }])('refuses %o for `primaryBudget`', as
     given: bad,
   });
 });
+
+test('refuses a budget that answers by a promise, which would let everything through', async () => {
+  const { query, clients, asked } = scriptClients({ replica: [misses] });
+  const primaryBudget = { deposit() {}, withdraw: (async () => false) as never };
+
+  await expect(
+    withReplicaFallback(query, { ...clients, retryMs: 0, primaryBudget }),
+  ).rejects.toMatchObject({
+    option: 'primaryBudget.withdraw',
+    expected: 'a function that returns a boolean',
+  });
+  expect(asked).toEqual(['replica as replica']);
+});
