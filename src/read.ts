@@ -6,7 +6,7 @@ import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runQuery, startQuery } from './run-query.ts';
-import { isAbort, isReason, judge, saysYes, type Verdict } from './verdict.ts';
+import { isAbort, isReason, isTimeout, judge, saysYes, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
 interface ReadStart<Client, T> {
@@ -86,10 +86,10 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     const { primary, primaryBudget, coalesceKey, signal } = options;
     signal?.throwIfAborted();
     let shared = findFlight<Client, T>(options, queriesBefore);
-    while (shared !== undefined) {
+    for (let isFirst = true; shared !== undefined; isFirst = false) {
       const flight = shared;
       await this.#hear('primary', () => flight.answer(signal));
-      const isMine = !this.#endedWithAbortOf(flight);
+      const isMine = !this.#endedWithAbortOf(flight, isFirst);
       this.noteCoalesced(isMine);
       if (isMine) return;
       signal?.throwIfAborted();
@@ -104,12 +104,16 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     );
   }
 
-  /** Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. */
-  #endedWithAbortOf(shared: Flight<T>): boolean {
+  /**
+   * Whether a shared query took the signal of another read's request, and ended with it. That says nothing to this one. A
+   * second timeout does: it is the query's own, and the primary is slow for all.
+   */
+  #endedWithAbortOf(shared: Flight<T>, isFirst: boolean): boolean {
     const ending = this.end();
     const { signal } = this.options;
     if (ending.ok || isReason(ending.error, signal)) return false;
-    return isAbort(ending.error) || isReason(ending.error, shared.starter);
+    const { error } = ending;
+    return isAbort(error) || (isFirst && isTimeout(error)) || isReason(error, shared.starter);
   }
 
   async #hear(source: AttemptSource, ask: () => Promise<T>): Promise<void> {

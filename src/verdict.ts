@@ -47,9 +47,7 @@ export function judge<T>(
 
 /** An abort is the caller's wish, and a bad query the caller's mistake: asking again changes neither. */
 function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
-  return (
-    isReason(error, signal) || error instanceof InvalidOptionError || hasName(error, 'AbortError')
-  );
+  return isReason(error, signal) || error instanceof InvalidOptionError || isAbort(error);
 }
 
 /** Whether a signal was aborted with this. */
@@ -65,9 +63,14 @@ function isFailure(error: unknown, isUnavailable: ErrorClassifier | undefined): 
   );
 }
 
-/** What a query throws that was given a signal and aborted by it, the one of `AbortSignal.timeout()` included. */
+/** What a query throws that was given a signal and aborted by it. */
 export function isAbort(error: unknown): boolean {
-  return hasName(error, 'AbortError') || hasName(error, 'TimeoutError');
+  return hasName(error, 'AbortError');
+}
+
+/** The same for a signal by `AbortSignal.timeout()`. */
+export function isTimeout(error: unknown): boolean {
+  return hasName(error, 'TimeoutError');
 }
 
 /** By its shape: in Jest, what Node.js throws is no instance of a test's `Error`. */

@@ -230,6 +230,23 @@ test.for(['AbortError', 'TimeoutError'])(
   },
 );
 
+test('asks only once more when each query times out, however many reads share it', async () => {
+  const { read, flights } = startService();
+  const reads = [read('o1'), read('o1'), read('o1'), read('o1')];
+  await spill(...reads);
+  const timeouts = [1, 2].map((n) => new DOMException(`Query ${n} timed out.`, 'TimeoutError'));
+
+  for (const [index, timeout] of timeouts.entries()) {
+    flights[index]?.reject(timeout);
+    await setImmediate();
+  }
+
+  expect(flights).toHaveLength(2);
+  const errors = await Promise.allSettled(reads.map(({ answer }) => answer));
+  const [first, second] = timeouts;
+  expect(errors).toMatchObject([first, second, second, second].map((reason) => ({ reason })));
+});
+
 test.for([{ reason: new Error('The client left.') }, { reason: 'the client left' }])(
   "asks again when the shared query ended with $reason, for which another read's request was aborted",
   async ({ reason }) => {
