@@ -33,8 +33,9 @@ export interface ByKeyOptions<Client, Key extends RowKey, Row> extends Omit<
   readonly keyOf: (row: Row) => Widened<Key>;
 }
 
-/** Its type, and not the very keys that were given. */
+/** Its type, and not the very keys that were given. In a generic function, TypeScript knows no more of it than `Key`. */
 type Widened<Key extends RowKey> =
+  | Key
   | (Key extends string ? string : never)
   | (Key extends number ? number : never)
   | (Key extends bigint ? bigint : never)

@@ -33,6 +33,14 @@ test('keys may be an empty list, and of a type of their own', () => {
   void withReplicaFallbackByKey([1 as OrderId], find, { primary, keyOf: (order) => order.id });
 });
 
+test('a generic function may read by keys whose type it does not know', () => {
+  const findAll = <Key extends string | number>(
+    keys: readonly Key[],
+    select: (db: Kysely<Database>, keys: readonly Key[]) => Promise<{ id: Key }[]>,
+  ) => withReplicaFallbackByKey(keys, select, { primary, replica, keyOf: (row) => row.id });
+  expectTypeOf(findAll<'a'>).returns.resolves.toEqualTypeOf<{ id: 'a' }[]>();
+});
+
 test('options that keys leave no room for do not compile', () => {
   const options = { primary, replica, keyOf: (order: { id: number }) => order.id };
   // @ts-expect-error the keys say what is missing
