@@ -48,7 +48,7 @@ test.for(TOPOLOGIES)(
 );
 
 test.for(TOPOLOGIES)(
-  "sees what was acknowledged before a read after 'now' began, over $topology",
+  "a read after 'now' sees what was acknowledged before it began, over $topology",
   { timeout },
   async ({ open, obstacle }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
