@@ -116,13 +116,19 @@ export async function inSpan<Verdict extends { readonly kind: string }>(
 ): Promise<Verdict> {
   const span = startSpan(SPAN_PREFIX + source, operation);
   if (span === undefined) return attempt();
-  const verdict = await context.with(trace.setSpan(context.active(), span), attempt);
+  let started: Promise<Verdict> | undefined;
+  observe(() => {
+    context.with(trace.setSpan(context.active(), span), () => {
+      started = attempt();
+    });
+  });
+  const verdict = await (started ?? attempt());
   observe(() => {
     const { kind } = verdict;
     span.setAttribute('verdict', kind);
     if (kind === 'failure' || kind === 'error') span.setStatus({ code: SpanStatusCode.ERROR });
-    span.end();
   });
+  observe(() => span.end());
   return verdict;
 }
 

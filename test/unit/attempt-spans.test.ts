@@ -1,4 +1,4 @@
-import { diag, trace } from '@opentelemetry/api';
+import { context, type ContextManager, diag, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { ReplicaBehindError, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, expect, test } from 'vitest';
 import { fakeCluster } from '../support/fake-cluster.ts';
@@ -21,6 +21,7 @@ const throwsAtOnce = () => {
 
 afterEach(() => {
   trace.disable();
+  context.disable();
   diag.disable();
 });
 
@@ -156,6 +157,56 @@ test('reads that share a query on the primary have a span each, and the query is
     { name: 'replica_fallback.primary', within: 'request' },
     { name: 'replica_fallback.primary', within: 'request' },
   ]);
+});
+
+/** A tracer whose one span is recorded, and counts how often it was ended. */
+function oneSpan(changes: object = {}) {
+  let ends = 0;
+  const span = Object.assign(Object.create(trace.wrapSpanContext(INVALID)), {
+    isRecording: () => true,
+    end: () => ends++,
+    ...changes,
+  });
+  trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan: () => span }) } as never);
+  return { ends: () => ends };
+}
+
+test('a span is ended although its attributes cannot be set', async () => {
+  const { ends } = oneSpan({ setAttribute: throwsAtOnce });
+  const { query, clients } = scriptClients(SCRIPTS.replica_retry);
+
+  await withReplicaFallback(query, { ...clients, retryMs: AT_ONCE });
+
+  expect(ends()).toBe(1);
+});
+
+test('an attempt is made once although the context manager throws, before it or after it', async () => {
+  const diagnostics = recordDiagnostics();
+  const { ends } = oneSpan();
+  const manager: ContextManager = {
+    active: () => ROOT_CONTEXT,
+    with: throwsAtOnce,
+    bind: (_, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  };
+  context.setGlobalContextManager(manager);
+
+  for (const throwsWhen of [
+    throwsAtOnce,
+    (_: unknown, run: () => unknown) => {
+      run();
+      throwsAtOnce();
+    },
+  ]) {
+    manager.with = throwsWhen as never;
+    const { query, clients, asked } = scriptClients(SCRIPTS.replica_retry);
+    expect(await withReplicaFallback(query, { ...clients, retryMs: AT_ONCE })).toBe(ROW);
+    expect(asked).toHaveLength(2);
+  }
+
+  expect(ends()).toBe(2);
+  expect(diagnostics).toHaveLength(2);
 });
 
 test.for([
