@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { assertObject } from '../assert-object.ts';
 import { InvalidOptionError } from '../errors.ts';
 import { isNonEmptyString } from '../is-non-empty-string.ts';
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
@@ -70,11 +71,9 @@ interface AbortableQuery {
 }
 
 /** A copy of the question, which nobody can change while it is asked. Throws when it cannot be asked. */
-export function checkedSnapshotsSince({
-  runId,
-  snapshotId,
-  limit,
-}: SnapshotsSince): SnapshotsSince {
+export function checkedSnapshotsSince(since: SnapshotsSince): SnapshotsSince {
+  assertObject('since', 'an object with a `runId` and a `snapshotId`', since);
+  const { runId, snapshotId, limit } = since;
   assertId('runId', runId);
   assertId('snapshotId', snapshotId);
   const isValid = Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= HIGHEST_LIMIT;

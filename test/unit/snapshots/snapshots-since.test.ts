@@ -186,6 +186,15 @@ describe.for<[string, (since: SnapshotsSince) => Promise<unknown>]>([
     await expect(page).rejects.toMatchObject({ option, expected });
   });
 
+  test.for([undefined, null, 'run'])('refuses %s for a question', async (bad) => {
+    await expect(read(bad as never)).rejects.toMatchObject({
+      name: 'InvalidOptionError',
+      option: 'since',
+      expected: 'an object with a `runId` and a `snapshotId`',
+      given: bad,
+    });
+  });
+
   test.for([1, 1000, undefined])('takes the limit %s', async (limit) => {
     expect(await read({ ...QUESTION, limit })).toEqual({ snapshots: [], hasMore: false });
   });
