@@ -10,10 +10,7 @@ type Clients<Client> = Pick<
 export function firstReplica<Client>(clients: Clients<Client>): Client | undefined {
   const { primary, replica } = clients;
   if (!isList(replica)) return replica === primary ? undefined : replica;
-  return pickOne(
-    replica.filter((client) => client !== primary),
-    clients,
-  );
+  return pickOne(listedReplicas(clients), clients);
 }
 
 /** One of these: the caller's choice, or else at random, so that one that is listed twice is picked twice as often. */
@@ -30,10 +27,10 @@ function pickOne<Client>(
 
 const PICKS_ONE = 'a function that returns one of the replicas that it is given';
 
-/** Each replica once. */
-function allReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
+/** Each replica as often as it is listed. */
+function listedReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
   const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];
-  return [...new Set(replicas)].filter((client) => client !== primary);
+  return replicas.filter((client) => client !== primary);
 }
 
 /** Whose turn it is among the replicas of a read. */
@@ -43,14 +40,15 @@ export class ReplicaTurns<Client> {
   readonly #clients: Clients<Client>;
   /** Those that were not asked yet. */
   #fresh: readonly Client[];
-  /** Those that have not failed. */
+  /** Those that have not failed, each once. */
   sound: readonly Client[];
 
   constructor(clients: Clients<Client>, first: Client) {
     this.current = first;
     this.#clients = clients;
-    this.sound = allReplicas(clients);
-    this.#fresh = this.sound.filter((client) => client !== first);
+    const listed = listedReplicas(clients);
+    this.sound = [...new Set(listed)];
+    this.#fresh = listed.filter((client) => client !== first);
   }
 
   get hasFresh(): boolean {

@@ -82,6 +82,19 @@ test('is given a replica twice that is listed twice, and not the primary', async
   expect(given).toEqual(['a b b']);
 });
 
+test('is given a replica twice that is listed twice, after a miss, too', async () => {
+  const { given, pickReplica } = pickLast();
+
+  await withReplicaFallback(async (db) => (db === primary ? db : undefined), {
+    primary,
+    replica: [b, b, c, a],
+    pickReplica,
+    retryMs: { delays: () => [0, 0] },
+  });
+
+  expect(given).toEqual(['b b c a', 'b b c', 'b b']);
+});
+
 test('asks one at random when nothing was picked', async () => {
   const asked = new Set<Server>();
   const read = createReplicaFallback({ primary, replica: [a, b, c], pickReplica: pickNone });
