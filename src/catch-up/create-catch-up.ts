@@ -16,6 +16,10 @@ import type { PositionSource } from './position-source.ts';
  * import { InvalidPositionError, ReplicaBehindError } from 'kysely-replica-fallback';
  * import { createCatchUp } from 'kysely-replica-fallback/catch-up';
  *
+ * interface SequencedStore {
+ *   sequence(): Promise<string>; // how many changes it has
+ * }
+ *
  * const catchUp = createCatchUp<SequencedStore>({
  *   position: (primary) => primary.sequence(),
  *   replayed: (replica) => replica.sequence(),

@@ -36,6 +36,7 @@ export type ReadSnapshotsSince<Client> = (
  * @example
  * ```ts
  * import { createSnapshotsSince, SnapshotNotFoundError } from 'kysely-replica-fallback/snapshots';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
  * const since = createSnapshotsSince({ primary, replica, logger: console });
  *

@@ -44,8 +44,9 @@ const HIGHEST_LIMIT = 1000;
  * @example
  * ```ts
  * import { getSnapshotsSince } from 'kysely-replica-fallback/snapshots';
+ * import { primary } from './databases.ts'; // a `Kysely<Database>`
  *
- * const { snapshots, hasMore } = await getSnapshotsSince(db, { runId, snapshotId });
+ * const { snapshots, hasMore } = await getSnapshotsSince(primary, { runId, snapshotId });
  * ```
  */
 export async function getSnapshotsSince<DB>(
