@@ -35,6 +35,8 @@ export class InvalidOptionError extends TypeError {
     this.option = option;
     this.expected = expected;
     this.#given = given;
+    // Nobody waits for a promise that was given by mistake, so what it rejects with would end the process.
+    if (given instanceof Promise) given.catch(() => {});
   }
 
   /** The value that was given. Not printed with the error, because it may be a client with a password. */

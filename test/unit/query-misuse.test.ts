@@ -4,6 +4,7 @@ import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
 import { AT_ONCE } from '../support/scripted-clients.ts';
+import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
 
 const EXPECTED = 'a function that returns a promise, by `.execute()` or the like';
 const primary = dummyKysely();
@@ -113,5 +114,33 @@ test.for([undefined, new AbortController().signal])(
 
     expect(await read).toBe('row');
     expect(runs).toBe(1);
+  },
+);
+
+const fails = () => Promise.reject(new Error('nobody waits for it'));
+
+test.for<{ what: string; options: object }>([
+  { what: '`isMiss`', options: { isMiss: fails } },
+  { what: '`pickReplica`', options: { pickReplica: fails } },
+  {
+    what: '`primaryBudget.withdraw`',
+    options: { primaryBudget: { deposit() {}, withdraw: fails } },
+  },
+])(
+  'a promise for $what is refused, and what it rejects with ends no process',
+  async ({ options }) => {
+    const read = () =>
+      withReplicaFallback<object, unknown>(async () => undefined, {
+        primary,
+        replica: [replica, replica],
+        retryMs: 0,
+        ...options,
+      });
+
+    const reasons = await unhandledRejectionsOf(async () => {
+      await expect(read()).rejects.toBeInstanceOf(InvalidOptionError);
+    });
+
+    expect(reasons).toEqual([]);
   },
 );
