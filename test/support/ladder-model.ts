@@ -190,7 +190,7 @@ class ModelRead {
     const isBehind = this.#last.ending === 'behind';
     const given = isBehind ? this.#given : undefined;
     let attemptsMs = 0;
-    const ask = (among: readonly number[]): void => {
+    const ask = (among: readonly number[] | undefined): void => {
       const askedAt = this.#now;
       this.#ask('replica_retry', among);
       attemptsMs += this.#now - askedAt;
@@ -272,18 +272,21 @@ class ModelRead {
     return this.#told.picks === 'none' ? this.#fresh : this.#fresh.slice(-1);
   }
 
-  /** Another replica while there is one, or else the same one again. */
-  get #next(): readonly number[] {
+  /** Another replica while there is one, or else the same one again. `undefined` if `pickReplica` throws. */
+  get #next(): readonly number[] | undefined {
     if (this.#fresh.length === 0) return [this.#current];
-    if (this.#told.picks === 'throws') throw PICKER_THREW;
-    return this.#first;
+    return this.#told.picks === 'throws' ? undefined : this.#first;
   }
 
   get #hasMissed(): boolean {
     return this.#last.verdict === 'miss' && this.#last === this.#unanswered;
   }
 
-  #ask(source: 'replica' | 'replica_retry', among: readonly number[]): void {
+  #ask(source: 'replica' | 'replica_retry', among: readonly number[] | undefined): void {
+    if (among === undefined) {
+      this.#last = { verdict: 'error', ending: 'picker' };
+      return;
+    }
     const replica = this.#asked[this.#attempts.length] ?? -1;
     const named = among.includes(replica) ? replica : `one of ${among.join(', ')}`;
     this.#source = source;
@@ -369,9 +372,8 @@ class ModelRead {
     try {
       steps();
     } catch (error) {
-      const ending = [ABORTED, PICKER_THREW].find((each) => each === error);
-      if (ending === undefined) throw error;
-      this.#last = ending;
+      if (error !== ABORTED) throw error;
+      this.#last = ABORTED;
     }
   }
 
@@ -414,4 +416,3 @@ class ModelRead {
 }
 
 const ABORTED = { verdict: 'error', ending: 'reason' } as const;
-const PICKER_THREW = { verdict: 'error', ending: 'picker' } as const;
