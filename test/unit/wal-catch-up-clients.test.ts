@@ -140,6 +140,17 @@ describe('a client of a pool of pg', () => {
     expect(pool.asked).toEqual(['connect', 'select 1', 'release', 'connect', 'release']);
     expect(pool.listeners.size).toBe(0);
   });
+
+  test('is closed when its server ends the connection under a query', async () => {
+    const error = Object.assign(new Error('terminating connection'), { code: '57P01' });
+    const pool = poolThrowing(error, 'select');
+    const source = walSource<PlayedPool>({ pin: 'connection' });
+
+    await expect(source.runAt(pool, undefined, (db) => db.query('select 1'))).rejects.toBe(error);
+
+    expect(pool.asked).toEqual(['connect', 'select 1', error]);
+    expect(pool.listeners.size).toBe(0);
+  });
 });
 
 test('a pool that gives no client fails as it does', async () => {

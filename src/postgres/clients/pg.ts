@@ -4,6 +4,7 @@ import {
   type PinnedRun,
   type SqlClient,
 } from '../../databases/sql-client.ts';
+import { connectionLost } from '../unavailable.ts';
 
 /** What `walCatchUp` needs of a `pg.Pool`. By its shape, so that pg need not be installed. */
 export interface PgPool extends PgConnection {
@@ -44,7 +45,15 @@ async function pin<T>(pool: PgPool, how: Pin, run: PinnedRun<T>): Promise<T> {
     client.removeListener('error', ignore);
     client.release(error);
   };
-  if (how === 'connection') return run(client, client).finally(() => release());
+  if (how === 'connection') {
+    const outcome = run(client, client);
+    // A server that ends a connection tells its query so first, and the client a moment later.
+    await outcome.then(
+      () => release(),
+      (error: unknown) => release(connectionLost(error) ? asError(error) : undefined),
+    );
+    return outcome;
+  }
   try {
     await client.query('begin transaction isolation level read committed read only');
   } catch (error) {
