@@ -41,30 +41,31 @@ export function unionOf(one: GtidSets, other: GtidSets): GtidSets {
 
 /** `undefined` for what is none. */
 export function parseSets(parts: readonly string[]): GtidSets | undefined {
+  if (!SETS.test(parts.map(kindOf).join(''))) return undefined;
   const sets = new Map<string, Interval[]>();
-  let uuid: string | undefined;
-  let current: Interval[] | undefined;
+  let uuid = '';
+  let source = '';
   for (const part of parts) {
-    if (UUID.test(part)) uuid = part;
-    if (uuid === undefined) return undefined;
     const [, first, last = first] = INTERVAL.exec(part) ?? [];
-    if (first !== undefined && last !== undefined && current !== undefined) {
-      current.push({ first: BigInt(first), last: BigInt(last) });
-    } else if (part === uuid || TAG.test(part)) {
-      const source = part === uuid ? uuid : `${uuid}:${part}`;
-      current = sets.get(source) ?? [];
-      sets.set(source, current);
+    if (first !== undefined && last !== undefined) {
+      const intervals = sets.get(source) ?? [];
+      intervals.push({ first: BigInt(first), last: BigInt(last) });
+      sets.set(source, intervals);
     } else {
-      return undefined;
+      if (UUID.test(part)) uuid = part;
+      source = part === uuid ? uuid : `${uuid}:${part}`;
     }
   }
   const isOne = ({ first, last }: Interval) => first <= last && last <= LAST;
   if (![...sets.values()].flat().every(isOne)) return undefined;
-  for (const [source, intervals] of sets) {
-    if (intervals.length > 0) sets.set(source, normalized(intervals));
-    else sets.delete(source); // a server whose transactions all have tags
-  }
-  return sets.size === 0 ? undefined : sets;
+  for (const [each, intervals] of sets) sets.set(each, normalized(intervals));
+  return sets;
+}
+
+function kindOf(part: string): string {
+  if (UUID.test(part)) return 'U';
+  if (TAG.test(part)) return 'T';
+  return INTERVAL.test(part) ? 'I' : '?';
 }
 
 /** In the order of the sources, so that equal ones are equal as text. */
@@ -93,6 +94,8 @@ function normalized(intervals: readonly Interval[]): Interval[] {
 /** Beyond it, a server knows no transaction. */
 const LAST = 2n ** 63n - 2n;
 
+/** Each has a UUID, its intervals, and those of its tags. */
+const SETS = /^(?:UT?I+(?:TI+)*)+$/;
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 const INTERVAL = /^([1-9]\d{0,18})(?:-([1-9]\d{0,18}))?$/;
 const TAG = /^[a-z_][a-z_\d]{0,31}$/;
