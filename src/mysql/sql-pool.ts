@@ -77,4 +77,11 @@ function asPool(connection: SqlConnection): SqlPool {
   return pinned;
 }
 
-const ENDINGS = new Set<PropertyKey>(['release', 'end', 'close', 'destroy', Symbol.asyncDispose]);
+const ENDINGS = new Set<PropertyKey>([
+  'release',
+  'releaseConnection',
+  'end',
+  'close',
+  'destroy',
+  Symbol.asyncDispose,
+]);

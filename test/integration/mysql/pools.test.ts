@@ -111,6 +111,7 @@ onEachBrand((cluster) => {
       const [one] = await connection.query<RowDataPacket[]>('select connection_id() as id');
       connection.release();
       const [other] = await pinned.execute<RowDataPacket[]>('select connection_id() as id');
+      pinned.releaseConnection(await pinned.getConnection());
       return [one[0]?.['id'], other[0]?.['id']] as unknown[];
     });
 
