@@ -42,9 +42,9 @@ export const schemaBehind: ErrorClassifier = someError(({ errno }) => BEHIND_NUM
 export const replicaUnavailable: ErrorClassifier = anyOf(connectionLost, schemaBehind);
 
 /**
- * The servers' own, and from 45000 on those of the package mariadb.
+ * The servers' own, those of ProxySQL, and from 45000 on those of the package mariadb.
  * https://mariadb.com/kb/en/mariadb-error-code-reference/,
- * https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html
+ * https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html, https://proxysql.com/documentation/error-codes
  */
 const LOST_NUMBERS = new Set<unknown>([
   1040, // too many connections
@@ -60,6 +60,9 @@ const LOST_NUMBERS = new Set<unknown>([
   4031, // disconnected for inactivity
   6400, // offline mode, and why
   6401, // offline mode, and who has set it
+  9001, // no server of the group answered in time
+  9002, // no server of the group could be reached
+  9004, // server is offline
   45_001, // connection is closed
   45_004, // connection was destroyed
   45_009, // socket was closed

@@ -12,8 +12,8 @@ function kindsOf(error: unknown): boolean[] {
 }
 
 test.for([
-  1040, 1053, 1129, 1203, 1226, 1927, 2006, 2013, 3032, 3169, 4031, 6400, 6401, 45_001, 45_004,
-  45_009, 45_012, 45_013, 45_028,
+  1040, 1053, 1129, 1203, 1226, 1927, 2006, 2013, 3032, 3169, 4031, 6400, 6401, 9001, 9002, 9004,
+  45_001, 45_004, 45_009, 45_012, 45_013, 45_028,
 ])('takes %i for a lost connection', (errno) => {
   expect(kindsOf(serverError(errno))).toEqual([true, false, true]);
 });
@@ -56,7 +56,7 @@ test.for([1146, 1054, 1305])('takes %i for a schema that is behind', (errno) => 
   expect(kindsOf(serverError(errno))).toEqual([false, true, true]);
 });
 
-test.for([1317, 1969, 3024, 1205, 1213, 1062, 1064, 1290, 45_027, 45_037, -111])(
+test.for([1317, 1969, 3024, 9003, 9006, 1205, 1213, 1062, 1064, 1290, 45_027, 45_037, -111])(
   'does not take %i for unavailability',
   (errno) => {
     expect(kindsOf(serverError(errno))).toEqual([false, false, false]);
