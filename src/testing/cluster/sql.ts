@@ -1,9 +1,29 @@
+import { recoveryConflict } from '../../postgres/unavailable.ts';
 import { importPeer } from './import-peer.ts';
 
-/** Runs statements on one short-lived connection, one after the other, and resolves with the rows of the last. */
+/**
+ * Runs statements on one short-lived connection, one after the other, and resolves with the rows of the last. Where a standby
+ * cancels them because they are in the way of its replay, they run again: none does any harm twice.
+ */
 export async function runSql<Row extends Record<string, unknown>>(
   connectionString: string,
-  ...statements: readonly [Statement, ...Statement[]]
+  ...statements: Statements
+): Promise<Row[]> {
+  for (let run = 1; ; run++) {
+    try {
+      return await runOnce<Row>(connectionString, statements);
+    } catch (error) {
+      if (run === MOST_RUNS || !recoveryConflict(error)) throw error;
+    }
+  }
+}
+
+/** Each takes some milliseconds, in which replay gets on. */
+const MOST_RUNS = 100;
+
+async function runOnce<Row extends Record<string, unknown>>(
+  connectionString: string,
+  statements: Statements,
 ): Promise<Row[]> {
   const { Client } = await importPeer('pg', () => import('pg'));
   const client = new Client({
@@ -23,7 +43,9 @@ export async function runSql<Row extends Record<string, unknown>>(
   }
 }
 
-export interface Statement {
+type Statements = readonly [Statement, ...Statement[]];
+
+interface Statement {
   readonly text: string;
   readonly values?: unknown[];
 }

@@ -5,7 +5,7 @@ import {
   type ReplicationCluster,
 } from 'kysely-replica-fallback/testing';
 import { Client } from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 /** A port that is published for a container may accept a connection and then drop it. */
 const NO_SERVER = /ECONNREFUSED|ECONNRESET|Connection terminated/;
@@ -59,6 +59,28 @@ describe('a replication cluster', () => {
     await replica.resumeReplay();
     await replica.waitForReplay();
     expect(await replicaSees('while paused')).toBe(true);
+  });
+
+  test('is controlled even while its replay cancels what is in the way', async () => {
+    const set = async (change: string) => {
+      await query(replica, `alter system ${change}`);
+      await query(replica, 'select pg_reload_conf()');
+    };
+    await set('set max_standby_streaming_delay = 0');
+    onTestFinished(() => set('reset max_standby_streaming_delay'));
+    await query(cluster.primary, 'create table counter as select 0 as value');
+    const count =
+      'do $$ begin for i in 1..500 loop update counter set value = i; commit; end loop; end $$';
+
+    for (let round = 0; round < 10; round++) {
+      await replica.pauseReplay();
+      await query(cluster.primary, count);
+      await query(cluster.primary, 'vacuum counter');
+      await replica.resumeReplay();
+      await replica.waitForReplay();
+    }
+
+    expect(await query(replica, 'select value from counter')).toEqual([{ value: 500 }]);
   });
 
   test('shows a row once the apply delay has passed since its commit', async () => {
