@@ -78,6 +78,10 @@ test('takes a socket that is not there for a lost connection, and no other file'
   expect(replicaUnavailable(noFile)).toBe(false);
 });
 
+test('takes no mistake for a lost connection because its message begins like one', () => {
+  expect(replicaUnavailable(new TypeError('connect is not a function'))).toBe(false);
+});
+
 test.for([
   '57014',
   '57P04',

@@ -87,6 +87,19 @@ test.for(cases)(
   },
 );
 
+test('tells the diagnostics nothing of a read that rejects with an error of its query', async () => {
+  const error = new Error('no such column');
+
+  const read = withReplicaFallback(() => Promise.reject(error), {
+    primary: {},
+    replica: {},
+    meter,
+  });
+
+  await expect(read).rejects.toBe(error);
+  expect(diagnostics).toEqual([]);
+});
+
 test('ends a read all the same when even the diagnostics throw', async () => {
   diag.setLogger(
     { error: throwsAtOnce, warn: throwsAtOnce, info() {}, debug() {}, verbose() {} },
