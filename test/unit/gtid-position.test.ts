@@ -175,7 +175,7 @@ test('text of any kind is a position or none, and is soon known to be', () => {
 test.for([
   ['4294967295-4294967295-18446744073709551615', '4294967295-4294967295-18446744073709551614'],
   [`${A}.1-9223372036854775806`, `${A}.9223372036854775806`],
-] as const)('the highest numbers are those of a position', ([replayed, position]) => {
+] as const)('the highest numbers are those of a position, as in %s', ([replayed, position]) => {
   expect(compareGtidPositions(replayed, position)).toBe('reached');
 });
 
