@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
 import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { afterAll, expect, test } from 'vitest';
+import { afterFirstAnswer } from '../../support/after-first-answer.ts';
 import { cascade } from '../../support/cascade.ts';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
@@ -11,10 +12,11 @@ import { TOO_LATE } from '../../support/too-late.ts';
 const cluster = await startReplicationCluster({ replicas: 2 });
 await cascade(cluster);
 const [first, second] = cluster.replicas;
+if (second === undefined) throw new Error('There is one replica.');
 const primary = connect<OrdersDatabase>(cluster.primary.connectionString);
-const replica = connect<OrdersDatabase>(second?.connectionString ?? '');
+const replica = connect<OrdersDatabase>(second.connectionString);
 await createOrders(primary.db);
-await second?.waitForReplay();
+await second.waitForReplay();
 afterAll(async () => {
   await Promise.all([primary.end(), replica.end()]);
   await cluster.stop();
@@ -28,13 +30,18 @@ const options = {
   catchUp: walCatchUp(),
   retryMs: 5_000,
 };
+/** The replica goes on with its replay after its first answer. */
+const catchingUp = () => ({
+  ...options,
+  replica: afterFirstAnswer(replica.db, () => second.resumeReplay()),
+});
 const find = (id: string) => (db: Kysely<OrdersDatabase>) => findOrder(db, id).executeTakeFirst();
 
 test('waits for the replica, and no longer, when a row is missing or old', async () => {
-  await second?.setApplyDelay(200); // longer than an update and the attempt after it take on a busy machine
+  await second.pauseReplay();
   await addOrder('1', 0)(primary.db);
 
-  const { result, report } = await seeRead(find('1'), options);
+  const { result, report } = await seeRead(find('1'), catchingUp());
 
   expect(result).toMatchObject({ status: 'fulfilled', value: { servedBy: 'replica' } });
   expect(report).toMatchObject({
@@ -43,9 +50,10 @@ test('waits for the replica, and no longer, when a row is missing or old', async
   });
 
   for (let version = 1; version <= 10; version++) {
+    await second.pauseReplay();
     await primary.db.updateTable('orders').set({ version }).where('id', '=', '1').execute();
     const after = await walPosition(primary.db);
-    const update = await seeRead(find('1'), { ...options, after });
+    const update = await seeRead(find('1'), { ...catchingUp(), after });
     expect(update.result).toMatchObject({ value: { version, servedBy: 'replica' } });
     expect(update.report.outcome).toBe('replica_retry');
   }
@@ -68,7 +76,7 @@ test('is served by the primary while the standby in between is down', async () =
   expect(report).toMatchObject({ outcome: 'primary', recovery: { catchUp: { end: TOO_LATE } } });
 
   await first.start();
-  await second?.waitForReplay();
+  await second.waitForReplay();
   const back = await seeRead(find('2'), options);
   expect(back.result).toMatchObject({ status: 'fulfilled', value: { servedBy: 'replica' } });
 });
