@@ -19,5 +19,6 @@ export default defineConfig(({ mode }) => ({
     typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 }));

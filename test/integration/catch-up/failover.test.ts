@@ -115,7 +115,7 @@ test('gives no older answer, and hangs for no longer than a window, while the pr
 test('is served by the follower, when it follows, after positions of either timeline', async () => {
   const old = newest;
   await update();
-  await expect.poll(reachOfFollower, { timeout: 10_000 }).toBe('reached');
+  await expect.poll(reachOfFollower).toBe('reached');
   for (const after of [newest.position, old.position, 'now']) {
     const { result } = await seeRead(find, { ...options, after });
     expect(result).toMatchObject({ value: { version: newest.version, servedBy: 'replica' } });

@@ -46,7 +46,7 @@ async function updateAndFind() {
 /** Resolves when what the primary said at a miss is a window old. */
 async function knowThatItIsHopeless(): Promise<void> {
   await expect
-    .poll(async () => (await addAndFind()) && waitOf(reports.at(-1))?.end, { timeout: 10_000 })
+    .poll(async () => (await addAndFind()) && waitOf(reports.at(-1))?.end)
     .toBe('hopeless');
 }
 

@@ -99,7 +99,7 @@ describe('the example', { timeout: 60_000 }, () => {
   });
 
   const initdbRuns = () =>
-    expect.poll(() => processes().join(), { interval: 5, timeout: 20_000 }).toContain('initdb');
+    expect.poll(() => processes().join(), { interval: 5 }).toContain('initdb');
 
   test.for<[string, NodeJS.Signals, number, (copy: ExampleProcess) => Promise<unknown>]>([
     ['while its servers start', 'SIGINT', 130, initdbRuns],
@@ -123,9 +123,7 @@ describe('the example', { timeout: 60_000 }, () => {
     await moment(copy);
     process.kill(-copy.pid, 'SIGINT');
     // npm passes on what the terminal has sent already.
-    await expect
-      .poll(() => copy.output.stderr, { interval: 1, timeout: 20_000 })
-      .toContain('Stopping');
+    await expect.poll(() => copy.output.stderr, { interval: 1 }).toContain('Stopping');
     process.kill(copy.pid, 'SIGINT');
     expect(await copy.ended).toBe(130);
     expect(leftovers()).toEqual([]);

@@ -161,7 +161,7 @@ describe("a poll of the example's service", () => {
     await once(client, 'connect');
     client.end();
     await expect
-      .poll(() => service.log, { timeout: 20_000 })
+      .poll(() => service.log)
       .toMatchObject([
         { level: 'info', message: 'A client hung up.', method: 'POST', path: '/runs' },
       ]);
@@ -178,11 +178,11 @@ describe("a poll of the example's service", () => {
         signal: client.signal,
       });
       answer.catch(() => {});
-      await expect.poll(hasAskedReplica, { timeout: 20_000 }).toBe(true);
+      await expect.poll(hasAskedReplica).toBe(true);
       client.abort();
       await expect(answer).rejects.toThrow('This operation was aborted');
 
-      await expect.poll(() => service.log, { timeout: 20_000 }).toHaveLength(1);
+      await expect.poll(() => service.log).toHaveLength(1);
       expect(service.log).toMatchObject([
         {
           level: 'info',

@@ -34,8 +34,8 @@ describe('a scene of the lag lab', () => {
     const begin = Date.now();
     const { steps } = scene;
     const lastSays = steps.at(-1)?.says;
-    await expect.poll(() => lab.state().playing?.says, { timeout: 20_000 }).toBe(lastSays);
-    await expect.poll(() => lab.state().playing, { timeout: 20_000 }).toBe(null);
+    await expect.poll(() => lab.state().playing?.says).toBe(lastSays);
+    await expect.poll(() => lab.state().playing).toBe(null);
 
     const polls = readAll(visit.news).filter(({ at }) => at > begin);
     for (const { name } of LANES) {
@@ -55,7 +55,7 @@ describe('a scene of the lag lab', () => {
     const { news } = lab.visit();
     const scene = SCENES.find(({ name }) => name === 'bogus-ids')!;
     lab.play(scene);
-    await expect.poll(() => lab.state().playing, { timeout: 20_000 }).toBe(null);
+    await expect.poll(() => lab.state().playing).toBe(null);
     expect(news().marks).toEqual(
       scene.steps.map(({ says }) => ({
         at: expect.any(Number),
@@ -85,7 +85,7 @@ describe('a scene of the lag lab', () => {
       }
       return lab.state().playing;
     };
-    await expect.poll(watch, { timeout: 20_000 }).toBe(null);
+    await expect.poll(watch).toBe(null);
     expect(sources).toMatchObject({
       replica: new Set(['replica']),
       primary: new Set(['primary']),
@@ -99,7 +99,7 @@ describe('a scene of the lag lab', () => {
     await lab.change({ lagMs: 3 });
     lab.play(SCENES.find(({ name }) => name === 'standby-restart')!);
     const { news } = lab.visit();
-    await expect.poll(() => news().samples.at(-1)?.lagMs, { timeout: 20_000 }).toBe(null);
+    await expect.poll(() => news().samples.at(-1)?.lagMs).toBe(null);
     await lab.stopScene();
     expect(lab.state()).toMatchObject({ playing: null, played: { end: 'stopped' } });
     expect(await readStandby()).toEqual({ delay: '3ms', pause: 'not paused' });

@@ -43,16 +43,16 @@ describe("the example's service", () => {
     const expected = [200, 201, 400, 403, 404, 413, 431];
     expect(statuses).toEqual(expect.arrayContaining(expected));
 
-    await expect.poll(() => lab.visits, { timeout: 20_000 }).toBe(0);
-    await expect.poll(() => countConnections(database, 'active'), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => lab.visits).toBe(0);
+    await expect.poll(() => countConnections(database, 'active')).toBe(0);
     await database.catchUp();
     const poll = await requestExample(pollOf(url, key));
     expect(poll.status).toBe(200);
     expect(outcomeOf(poll)).toBe('replica');
 
     await close(); // and the pools wait for the clients that they have lent out
-    await expect.poll(() => countConnections(database), { timeout: 20_000 }).toBe(0);
-    await expect.poll(countSockets, { timeout: 20_000 }).toBeLessThanOrEqual(socketsBefore);
+    await expect.poll(() => countConnections(database)).toBe(0);
+    await expect.poll(countSockets).toBeLessThanOrEqual(socketsBefore);
   }, 300_000);
 
   test(`answers ${REQUESTS_WHILE_DOWN} malformed requests while its databases are down with no 5xx but 503 (seed ${SEED})`, async () => {

@@ -90,12 +90,10 @@ describe('the snapshots that the example writes', () => {
     };
 
     const late = appendSnapshot(first!, key.runId, A_WAITPOINT);
-    await expect.poll(countWaiting, { timeout: 20_000 }).toBe(1);
+    await expect.poll(countWaiting).toBe(1);
     let isCommitted = false;
     const next = appendSnapshot(second!, key.runId, NOTHING).finally(() => (isCommitted = true));
-    await expect
-      .poll(async () => isCommitted || (await countWaiting()) === 2, { timeout: 20_000 })
-      .toBe(true);
+    await expect.poll(async () => isCommitted || (await countWaiting()) === 2).toBe(true);
     const runner = follower(key, database.primary);
     await runner.readOn();
     await lock.rollback().execute();

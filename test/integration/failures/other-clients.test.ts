@@ -60,7 +60,7 @@ function each(clients: Clients, kind: string): Record<string, string> {
 async function kindsWhileSleeping(clients: Clients, happen: () => Promise<unknown>) {
   const sleep = 'select pg_sleep(60), (select count(*) from notes)';
   const kinds = kindsOf(clients, (client) => client.run(sleep));
-  await expect.poll(countSleeping, { timeout: 20_000 }).toBe(clients.size);
+  await expect.poll(countSleeping).toBe(clients.size);
   await happen();
   return kinds;
 }

@@ -47,7 +47,7 @@ async function errorWhileSleeping(happen: () => Promise<unknown>): Promise<unkno
   const sleeping = errorOf(
     sql`select pg_sleep(60), (select count(*) from orders)`.execute(replica),
   );
-  await expect.poll(countSleeping, { timeout: 10_000 }).toBe(1);
+  await expect.poll(countSleeping).toBe(1);
   await happen();
   return sleeping;
 }

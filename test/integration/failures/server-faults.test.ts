@@ -42,13 +42,13 @@ const findSlowly =
 async function waitForSleeper(): Promise<void> {
   const asleep = sql`select from pg_stat_activity where wait_event = 'PgSleep'`;
   const count = async () => (await asleep.execute(database.replica.db)).rows.length;
-  await expect.poll(count, { timeout: 10_000 }).toBe(1);
+  await expect.poll(count).toBe(1);
 }
 
 /** Resolves when no query holds a client of the pool, or waits for one. */
 async function waitForIdle({ pool }: Connection<OrdersDatabase>): Promise<void> {
   const busy = () => pool.totalCount - pool.idleCount + pool.waitingCount;
-  await expect.poll(busy, { timeout: 10_000 }).toBe(0);
+  await expect.poll(busy).toBe(0);
 }
 
 async function runOnStandby(...statements: string[]): Promise<void> {
@@ -133,7 +133,7 @@ async function startWithoutWal(): Promise<void> {
     await started;
     await runOnStandby('alter system reset primary_slot_name', 'select pg_reload_conf()');
     const drop = () => sql`select pg_drop_replication_slot('gate')`.execute(database.primary.db);
-    await expect.poll(drop, { timeout: 10_000 }).toBeDefined();
+    await expect.poll(drop).toBeDefined();
   });
 }
 
@@ -155,7 +155,7 @@ test.for([
 ])('is served by the primary while the replica $state', async ({ enter }) => {
   const replica = connectReplica();
   await enter();
-  await expect.poll(refusal, { timeout: 10_000 }).toMatchObject({ code: '57P03' });
+  await expect.poll(refusal).toMatchObject({ code: '57P03' });
 
   const { result, asked, report } = await seeRead(find, optionsWith(replica));
 

@@ -52,7 +52,7 @@ function startService(survives: boolean) {
     /** Resolves when it says the word from now on. */
     async says(word: string): Promise<void> {
       const start = output.length;
-      await expect.poll(() => output.slice(start), { timeout: 15_000 }).toContain(word);
+      await expect.poll(() => output.slice(start)).toContain(word);
     },
   };
 }

@@ -41,7 +41,7 @@ onEachBrand((cluster, brand) => {
       );
       return ids.length;
     };
-    await expect.poll(find, { timeout: 10_000 }).toBe(1);
+    await expect.poll(find).toBe(1);
     return String(ids[0]);
   };
 

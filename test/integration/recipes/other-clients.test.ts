@@ -99,7 +99,7 @@ test('a query of postgres.js is cancelled by the signal of its attempt', async (
     { primary: onPostgresJs, signal },
   );
 
-  await expect.poll(countSleeping, { timeout: 10_000 }).toBe(1);
+  await expect.poll(countSleeping).toBe(1);
   controller.abort('enough');
 
   await expect(failing).rejects.toBe('enough');

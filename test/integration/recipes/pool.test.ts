@@ -35,8 +35,8 @@ describe('a query that ran out of time on the replica', () => {
 
     expect(report.outcome).toBe('primary');
     expect(report.replicaError).toBeInstanceOf(ReplicaTimeoutError);
-    await expect.poll(listSleeping, { timeout: 10_000 }).toEqual([]);
-    await expect.poll(() => replica.pool.idleCount, { timeout: 10_000 }).toBe(1);
+    await expect.poll(listSleeping).toEqual([]);
+    await expect.poll(() => replica.pool.idleCount).toBe(1);
   });
 
   test('runs on, and keeps its client from the pool, by default', async () => {
@@ -53,7 +53,7 @@ describe('a query that ran out of time on the replica', () => {
     expect(sleeping).toHaveLength(1);
 
     await sql`select pg_cancel_backend(${sleeping[0]})`.execute(database.replica.db);
-    await expect.poll(() => replica.pool.idleCount, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => replica.pool.idleCount).toBe(1);
   });
 });
 
@@ -75,16 +75,16 @@ describe('when the replica answers again, on new connections, after a while of s
   test('a pool with a query time-out and pipelining has given up the old ones', async () => {
     const replica = await connectAndSwallow({ query_timeout: 800, pipeline: true });
 
-    await expect.poll(() => replica.pool.totalCount, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => replica.pool.totalCount).toBe(0);
 
-    await expect.poll(() => replica.proxy.open, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => replica.proxy.open).toBe(0);
     expect((await read(replica)).report.outcome).toBe('replica');
   });
 
   test('a pool with a query time-out alone goes on with the old ones', async () => {
     const replica = await connectAndSwallow({ query_timeout: 800 });
 
-    await expect.poll(() => replica.pool.idleCount, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => replica.pool.idleCount).toBe(2);
 
     const { report } = await read(replica);
     expect(report.outcome).toBe('primary');

@@ -43,13 +43,15 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     for (const end of ends) await end();
   });
 
+  /** For reads that wait in vain. */
+  const SHORT_WINDOW_MS = 200;
   const update = () => primary.updateTable('customer_order').set({ version: 2 }).execute();
   const findInTransaction = (db: Kysely<Database>) => db.transaction().execute(find('o1'));
   const find = (id: string) => (db: Kysely<Database>) =>
     db.selectFrom('customer_order').selectAll().where('id', '=', id).executeTakeFirst();
 
-  /** A stand-in, and reads of it with `catchUp`, which wait 60 ms at most. */
-  function stand(options: Partial<LaggingReplicaOptions<Database>> = {}) {
+  /** A stand-in, and reads of it with `catchUp`. */
+  function stand(options: Partial<LaggingReplicaOptions<Database>> = {}, retryMs = 10_000) {
     const replica = laggingReplica(primary, { tables: ['customer_order'], ...options });
     onTestFinished(() => replica.release());
     const { onOutcome, outcomes, reports } = recordReads();
@@ -57,7 +59,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
       primary,
       replica: replica.db,
       catchUp: replica.positions,
-      retryMs: 60,
+      retryMs,
       onOutcome,
     });
     return { replica, read, outcomes, reports };
@@ -95,7 +97,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('is too late, and later hopeless, when it does not catch up', async () => {
-    const { replica, read, reports } = stand();
+    const { replica, read, reports } = stand({}, SHORT_WINDOW_MS);
     for (let i = 0; i < 3; i++) {
       expect(await read(find('o1'))).toEqual({ id: 'o1', version: 1 });
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -110,7 +112,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('is waited for in each lag anew, whatever an earlier one was like', async () => {
-    const { read } = stand();
+    const { read } = stand({}, SHORT_WINDOW_MS);
     await read(find('o1')); // in vain
     const next = stand({ catchUpAfterMs: 20 });
     await next.read(find('o1'));
@@ -129,7 +131,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   }
 
   test('does not answer a read after a position that it does not have', async () => {
-    const stood = stand();
+    const stood = stand({}, SHORT_WINDOW_MS);
     const { replica, read, reports } = stood;
     await replica.freeze();
     await update();
@@ -160,7 +162,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     await update();
     const after = await takePosition(stood);
 
-    expect(await read(find('o1'), { after, retryMs: 5000 })).toMatchObject({ version: 2 });
+    expect(await read(find('o1'), { after })).toMatchObject({ version: 2 });
     expect(outcomes).toEqual(['replica_retry']);
     expect(replica.answers).toEqual(['caught_up']);
   });
@@ -179,7 +181,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('lets a session see its own writes, and nothing older than it has seen', async () => {
-    const { replica, read, outcomes } = stand();
+    const { replica, read, outcomes } = stand({}, SHORT_WINDOW_MS);
     replica.catchUp();
     const session = createCausalSession(read);
     expect(await session.read(find('o1'))).toMatchObject({ version: 1 });

@@ -70,7 +70,7 @@ describe('an embedded replication cluster', () => {
     await once(child.stdout!, 'data');
     if (signal !== undefined) process.kill(-child.pid!, signal);
     await once(child, 'exit');
-    await expect.poll(leftovers, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(leftovers).toEqual([]);
   });
 
   test('goes on when its process handles Ctrl-C', async () => {
@@ -98,7 +98,7 @@ describe('an embedded replication cluster', () => {
       timeout: 20_000,
     });
     process.kill(-child.pid!, 'SIGKILL');
-    await expect.poll(leftovers, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(leftovers).toEqual([]);
   });
 
   test('lets its process end after it was stopped', async () => {
