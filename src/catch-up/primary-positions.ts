@@ -126,7 +126,7 @@ export async function askPosition<Client>(
 /** A query that has not come back by then is given up, and may be replaced. In milliseconds. */
 const LOST_MS = 60_000;
 
-/** Each is older than the next by an eighth of its age, so these last for days. */
+/** As they get sparser, these last for more than half an hour when the primary is asked every 10 ms. */
 const MOST_REMEMBERED = 128;
 
 const positionsByPrimary = new WeakMap<WeakKey, PrimaryPositions>();

@@ -102,6 +102,39 @@ describe('a read after a position', () => {
     for (const { report } of await Promise.all(reads)) expect(report.outcome).toBe('replica_retry');
   });
 
+  test('leaves half of its window for the replica when the primary does not tell where it is', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.primary.says = () => new Promise(() => {});
+    setTimeout(cluster.replay, 150);
+
+    expect(await read(cluster, 'o1', after, { retryMs: 200 })).toMatchObject({
+      value: { version: 1 },
+      outcome: 'replica_retry',
+      recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } },
+    });
+  });
+
+  test('looks for a row until its window is over when the primary does not tell what is there', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    const first = seeRead(cluster.find('nowhere'), { ...cluster.options, after });
+    await vi.advanceTimersByTimeAsync(10);
+    await first; // so that the position of the primary is known
+    cluster.replica.has = 0;
+    cluster.primary.says = () => new Promise(() => {});
+    setTimeout(cluster.replay, 30);
+
+    expect(await read(cluster, 'nowhere', after)).toMatchObject({
+      value: undefined,
+      outcome: 'not_found',
+      durationMs: 200,
+      recovery: { catchUp: { waitedFor: 'after', end: 'unknown' } },
+    });
+    expect(cluster.asked.slice(-2)).toEqual(['replica as replica_retry', 'primary as primary']);
+  });
+
   test('waits for a row that a replica which has the position lacks, and takes its miss for the answer', async () => {
     const cluster = fakeCluster();
     const after = cluster.write('o1');
@@ -256,6 +289,21 @@ describe('a read after a position of another cluster', () => {
 });
 
 describe("a read after 'now'", () => {
+  test('gives the primary the whole window to say where it is', async () => {
+    const cluster = fakeCluster();
+    const position = cluster.write('o1');
+    cluster.replay();
+    cluster.primary.says = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      return position;
+    };
+
+    expect(await read(cluster, 'o1', 'now', { retryMs: 900 })).toMatchObject({
+      outcome: 'replica',
+      durationMs: 700,
+    });
+  });
+
   test('is answered by a replica that has all that was written before', async () => {
     const cluster = fakeCluster();
     cluster.write('o1');

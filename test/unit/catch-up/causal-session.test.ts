@@ -64,6 +64,34 @@ describe('a session that wrote', () => {
     expect(cluster.primary.asked).toBe(1);
   });
 
+  test('asks for its position once when it is asked for it twice', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster));
+    cluster.write('o1');
+    session.wrote();
+
+    expect(await session.position()).toBe('log-1');
+    expect(await session.position()).toBe('log-1');
+    expect(cluster.primary.asked).toBe(1);
+  });
+
+  test('lets the replica wait for what it wrote, where that can', async () => {
+    const cluster = fakeCluster();
+    const timeouts: number[] = [];
+    cluster.replica.waits = async (_, timeoutMs) => {
+      timeouts.push(timeoutMs);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      cluster.replay();
+      return 'reached' as const;
+    };
+    const session = createCausalSession(reader(cluster));
+    session.wrote(cluster.write('o1'));
+
+    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 1 });
+    expect(timeouts).toHaveLength(1);
+    expect(cluster.asked).toEqual(['replica as replica_retry']);
+  });
+
   test('asks again after each write', async () => {
     const cluster = fakeCluster();
     const session = createCausalSession(reader(cluster));
@@ -227,6 +255,17 @@ describe('a session that has read', () => {
     expect(await session.position()).toBeUndefined();
     expect([cluster.primary.asked, cluster.replica.asked]).toEqual([0, 0]);
   });
+
+  test('does not remember what the primary answered without monotonic reads', async () => {
+    const cluster = fakeCluster();
+    cluster.write('o1');
+    const session = createCausalSession(reader(cluster, { enabled: false }), {
+      monotonicReads: false,
+    });
+
+    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 1 });
+    expect(await session.position()).toBeUndefined();
+  });
 });
 
 describe('the position of a session', () => {
@@ -290,15 +329,24 @@ describe('options of a session', () => {
     expect(await session.position()).toBeUndefined();
   });
 
+  const MADE = 'by `createReplicaFallback`';
   test.each([
-    ['read', () => createCausalSession(async () => undefined as never)],
-    ['read', () => createCausalSession(reader(fakeCluster(), { catchUp: undefined }))],
-    ['options', () => createCausalSession(read, null as never)],
-    ['invalidPosition', () => createCausalSession(read, { invalidPosition: 'x' as never })],
-    ['monotonicReads', () => createCausalSession(read, { monotonicReads: 1 as never })],
-  ])('a bad `%s` is an InvalidOptionError', (option, create) => {
+    ['read', MADE, () => createCausalSession(async () => undefined as never)],
+    ['read', MADE, () => createCausalSession(reader(fakeCluster(), { catchUp: undefined }))],
+    ['options', 'an object', () => createCausalSession(read, null as never)],
+    [
+      'invalidPosition',
+      "'throw' or 'ignore'",
+      () => createCausalSession(read, { invalidPosition: 'x' as never }),
+    ],
+    [
+      'monotonicReads',
+      'a boolean',
+      () => createCausalSession(read, { monotonicReads: 1 as never }),
+    ],
+  ])('a bad `%s` is an InvalidOptionError, which expects it to be %s', (option, wanted, create) => {
     expect(create).toThrow(InvalidOptionError);
-    expect(create).toThrow(`Expected \`${option}\``);
+    expect(create).toThrow(`Expected \`${option}\` to be ${wanted}`);
   });
 });
 

@@ -41,17 +41,19 @@ test('asks a replica that waits by itself at the moment when it has what the pri
 test('lets each read go in its turn when a replica waits by itself', async () => {
   const { options, find, write, replica } = fakeCluster();
   waitByItself(replica);
-  const reads: Promise<unknown>[] = [];
+  const reads: ReturnType<typeof seeRead>[] = [];
   for (let entry = 1; entry <= 5; entry++) {
     write(`o${entry}`);
-    reads.push(seeRead(find(`o${entry}`), options).then(({ report }) => report.durationMs));
+    reads.push(seeRead(find(`o${entry}`), options));
     setTimeout(() => (replica.has = entry), 20 * entry);
     await vi.advanceTimersByTimeAsync(1);
   }
 
   await vi.advanceTimersByTimeAsync(200);
 
-  for (const [index, durationMs] of (await Promise.all(reads)).entries()) {
+  for (const [index, { report }] of (await Promise.all(reads)).entries()) {
+    const { attempts, durationMs } = report;
+    expect(attempts).toBe(2);
     expect(durationMs).toBeGreaterThanOrEqual(20 * (index + 1) - index);
     expect(durationMs).toBeLessThanOrEqual(20 * (index + 1) + 2);
   }
