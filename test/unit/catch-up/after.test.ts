@@ -108,11 +108,13 @@ describe('a read after a position', () => {
     cluster.primary.says = () => new Promise(() => {});
     setTimeout(cluster.replay, 150);
 
-    expect(await read(cluster, 'o1', after, { retryMs: 200 })).toMatchObject({
+    const { durationMs, ...report } = await read(cluster, 'o1', after, { retryMs: 200 });
+    expect(report).toMatchObject({
       value: { version: 1 },
       outcome: 'replica_retry',
       recovery: { catchUp: { waitedFor: 'after', end: 'caught_up' } },
     });
+    expect(durationMs).toBeLessThan(200);
   });
 
   test('looks for a row until its window is over when the primary does not tell what is there', async () => {
@@ -161,6 +163,22 @@ describe('a read after a position', () => {
     setTimeout(() => (cluster.replica.has = 1), 30);
 
     expect(await read(cluster, 'o2', after)).toMatchObject({ value: { id: 'o2' } });
+  });
+
+  test('asks an address again where another server has the position, at most every tenth of the time waited', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    let answers = 0;
+    // The check of the first attempt, and then a look and a check in turns.
+    cluster.replica.says = async () => (++answers % 2 === 0 ? 'log-1' : 'log-0');
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({
+      outcome: 'primary',
+      durationMs: 200,
+      recovery: { catchUp: { end: 'late' } },
+    });
+    expect(answers).toBeGreaterThan(40);
+    expect(answers).toBeLessThan(120);
   });
 
   test('does not count an attempt on a replica that has fallen behind between two of them', async () => {

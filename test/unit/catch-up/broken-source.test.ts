@@ -1,8 +1,10 @@
+import { diag } from '@opentelemetry/api';
 import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
 import { type FakeCluster, fakeCluster, type FakeServer } from '../../support/fake-cluster.ts';
+import { recordDiagnostics } from '../../support/recording-diagnostics.ts';
 import { seeRead } from '../../support/see-read.ts';
 import { unhandledRejectionsOf } from '../../support/unhandled-rejections.ts';
 
@@ -37,6 +39,22 @@ test.for<[string, (cluster: FakeCluster) => void]>([
   });
 
   expect(unhandled).toEqual([]);
+});
+
+test('what is wrong with the position of a replica is told in `diag`', async () => {
+  const diagnostics = recordDiagnostics();
+  onTestFinished(() => diag.disable());
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  replica.says = async () => 'nonsense';
+
+  await Promise.all([seeRead(find('o1'), options), vi.advanceTimersByTimeAsync(1000)]);
+
+  expect(diagnostics).toEqual([
+    expect.arrayContaining([
+      expect.objectContaining({ message: 'Expected a position, got "nonsense".' }),
+    ]),
+  ]);
 });
 
 test('a client that a source cannot ask is told to the caller, and no wait hides it', async () => {

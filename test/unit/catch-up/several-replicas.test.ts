@@ -84,6 +84,28 @@ test('waits for no replica that has failed', async () => {
   }
 });
 
+test('goes to the other one at once when both are there, and one fails', async () => {
+  const { options, find, write, replay, replicas } = fakeCluster(2);
+  write('o1');
+  setTimeout(() => {
+    for (const replica of replicas) replay(replica);
+  }, 100);
+  const retriedAt: number[] = [];
+  const query: FakeQuery = async (db, attempt) => {
+    if (attempt.source !== 'replica_retry') return find('o1')(db, attempt);
+    if (retriedAt.push(performance.now()) === 1) throw down;
+    return find('o1')(db, attempt);
+  };
+
+  const [{ report }] = await Promise.all([
+    seeRead(query, { ...options, isUnavailable }),
+    vi.advanceTimersByTimeAsync(200),
+  ]);
+
+  expect(report).toMatchObject({ outcome: 'replica_retry', replicaError: down });
+  expect(retriedAt).toEqual([retriedAt[0], retriedAt[0]]);
+});
+
 test('goes to the primary at once when the only replica fails that was waited for', async () => {
   const { options, asked, find, write, replica, replay } = fakeCluster();
   write('o1');

@@ -111,6 +111,30 @@ test('does not wait for a replica that has left a question open for longer than 
   expect(replica.asked).toBe(1);
 });
 
+test('waits for the answer to a question that was asked less than a window ago', async () => {
+  const { options, find, write, replica, replay } = fakeCluster();
+  write('o1');
+  const { says } = replica;
+  replica.says = async () => {
+    replica.says = says;
+    await new Promise((resolve) => setTimeout(resolve, 190));
+    return positionAt(replica.has);
+  };
+  const first = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(180);
+  const second = seeRead(find('o1'), options);
+  await vi.advanceTimersByTimeAsync(5);
+  replay();
+  await vi.advanceTimersByTimeAsync(10);
+
+  for (const { report } of await Promise.all([first, second])) {
+    expect(report).toMatchObject({
+      outcome: 'replica_retry',
+      recovery: { catchUp: { end: 'caught_up' } },
+    });
+  }
+});
+
 test('gives up a question that the replica has left open for a minute, whatever comes of it then', async () => {
   const { options, find, write, replica, replay } = fakeCluster();
   const { promise: lateAnswer, resolve: answerLate } = Promise.withResolvers<undefined>();
