@@ -1,6 +1,7 @@
 import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
 import { createCausalSession, gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
 import { describe, expect, test } from 'vitest';
+import { sourceOf } from '../../src/catch-up/create-catch-up.ts';
 import { readReplayed } from '../../src/mysql/server-gtids.ts';
 import type { SqlPool } from '../../src/mysql/sql-pool.ts';
 
@@ -9,6 +10,10 @@ const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const B = '9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d';
 /** Its first digits could be more of the number before it. */
 const C = '10000000-71ca-11e1-9e33-c80aa9429562';
+
+const unused = async (): Promise<never> => {
+  throw new Error('Nobody should call this.');
+};
 
 /** A pool whose server has these GTIDs, and may fail at a statement. */
 function poolWith(gtids: string | null, fail: (statement: string) => void = () => {}) {
@@ -49,6 +54,7 @@ function failAt(statement: string, error: unknown) {
 
 const REACHED = 'mariadb;2;1;0-1-5;0-1-5';
 const select = (db: SqlPool) => db.query('select 1');
+const source = sourceOf(gtidCatchUp());
 const run = (pool: SqlPool, query: (db: SqlPool) => Promise<unknown> = select, after = '0-1-5') =>
   gtidCatchUp()
     .runAt(pool, after, query as never)
@@ -61,6 +67,14 @@ describe('the check of a replica', () => {
     expect(await run(pool)).toEqual([[{ text: '0' }], []]);
 
     expect(asked).toEqual([BEGIN, 'start transaction', 'check', 'select 1', 'commit', 'release']);
+  });
+
+  test('is left out where there is no position, but not the transaction', async () => {
+    const { pool, asked } = poolWith(REACHED);
+
+    await source?.runAt(pool, undefined, select as never);
+
+    expect(asked).toEqual([BEGIN, 'start transaction', 'select 1', 'commit', 'release']);
   });
 
   test('shares a connection with the query, and no transaction, if `pin` says so', async () => {
@@ -118,6 +132,98 @@ describe('a server that has transactions of', () => {
     );
     expect(await readReplayed(poolOf(100))).toBeUndefined();
     expect(await run(poolOf(100), select, position)).toMatchObject({ reach: 'unknown' });
+  });
+});
+
+/** Asks a server to wait for a position, which answers at once. */
+function waitOn(answer: unknown, position: string) {
+  const asked: string[] = [];
+  const pool = {
+    query: async (sql: string) => {
+      asked.push(sql);
+      return answer;
+    },
+    getConnection: unused,
+  };
+  const reach = source?.whenReplayed?.(pool, position, 50);
+  return { asked, reach };
+}
+
+describe('a server that is asked to wait', () => {
+  test.for([
+    ['MariaDB', '0-1-5.7-1-2', "master_gtid_wait('0-1-5,7-1-2', 0.05)"],
+    ['MySQL', `${A}.1-5`, `wait_for_executed_gtid_set('${A}:1-5', 0.05)`],
+    [
+      'MySQL, for what a server may have shown',
+      `${A}.1-5~${A}.1-6`,
+      `wait_for_executed_gtid_set('${A}:1-6', 0.05)`,
+    ],
+  ] as const)('is %s', ([, position, wait]) => {
+    expect(waitOn([], position).asked).toEqual([`select concat(${wait}) as status`]);
+  });
+
+  test.for([
+    ['the row of mysql2', [[{ status: '0' }], []], 'reached'],
+    ['the row of mariadb', [{ status: '0' }], 'reached'],
+    ['a row as an array', [['0']], 'reached'],
+    ['that the time is over', [{ status: '1' }], 'behind'],
+    ['that the time is over, as MariaDB does', [{ status: '-1' }], 'behind'],
+    ['null', [{ status: null }], 'unknown'],
+    ['no row', [], 'unknown'],
+    ['what is no text', [{ status: 0 }], 'unknown'],
+    ['what is no list', undefined, 'unknown'],
+  ] as const)('answers with %s', async ([, answer, reach]) => {
+    await expect(waitOn(answer, '0-1-5').reach).resolves.toBe(reach);
+  });
+
+  test('is not asked for a position that does not tell all it needs', () => {
+    expect(waitOn([], '0-1-5~')).toEqual({ asked: [], reach: undefined });
+  });
+});
+
+describe('a client that is', () => {
+  const WANTED = 'a Kysely client, a promise pool of mysql2 or a pool of mariadb';
+  test.for<[string, unknown]>([
+    ['none', {}],
+    ['a pool that takes callbacks', { query: unused, getConnection: unused, promise: unused }],
+    ['a connection', { query: unused, release: unused }],
+    ['a text', 'mysql://localhost'],
+  ])('%s is refused', async ([, given]) => {
+    const client = given as never;
+    await expect(gtidPosition(client)).rejects.toThrow(`Expected \`primary\` to be ${WANTED}`);
+    const refusal = `Expected \`replica\` to be ${WANTED}`;
+    expect(await run(client, unused)).toMatchObject({ message: expect.stringContaining(refusal) });
+    await expect(source?.replayed(client)).rejects.toThrow(refusal);
+    await expect(source?.whenReplayed?.(client, '0-1-5', 50)).rejects.toThrow(refusal);
+  });
+});
+
+describe('the pool that a query gets', () => {
+  test('is its connection, which it cannot give back', async () => {
+    const { pool, asked } = poolWith(REACHED);
+    const connected = await pool.getConnection();
+    const more = {
+      threadId: 7,
+      tellThreadId() {
+        return this.threadId;
+      },
+    };
+    pool.getConnection = async () => Object.assign(connected, more);
+
+    const answer = await run(pool, async (db) => {
+      const connection = await db.getConnection();
+      expect(connection).toBe(db);
+      expect(Reflect.get(connection, 'threadId')).toBe(7);
+      expect(Reflect.get(connection, 'tellThreadId')()).toBe(7);
+      for (const name of ['release', 'releaseConnection', 'end', 'close', 'destroy'] as const) {
+        await Reflect.get(connection, name)();
+      }
+      expect(asked.at(-1)).toBe('check');
+      return connection.query('select 1');
+    });
+
+    expect(answer).toEqual([[{ text: '0' }], []]);
+    expect(asked.slice(-3)).toEqual(['select 1', 'commit', 'release']);
   });
 });
 
