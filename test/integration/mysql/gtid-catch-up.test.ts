@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { InvalidPositionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { gtidCatchUp, gtidPosition, replicaUnavailable } from 'kysely-replica-fallback/mysql';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { seeRead } from '../../support/see-read.ts';
 import { openKysely } from '../../support/mysql/clients.ts';
 import { onEachBrand } from '../../support/mysql/on-each-brand.ts';
@@ -26,7 +26,6 @@ onEachBrand((cluster) => {
   let primaryDb: Client;
   let replicaDb: Client;
 
-  beforeAll(() => createOrders(cluster()));
   beforeEach(() => {
     primaryDb = openKysely(cluster().primary.connectionString);
     replicaDb = openKysely(replica().connectionString);
@@ -208,7 +207,7 @@ onEachBrand((cluster) => {
     expect(result).toMatchObject({ value: { server: 2 } });
     expect(report.outcome).toBe('replica_retry');
   });
-});
+}, createOrders);
 
 function openOrdinary(address: string): Client {
   return openKysely(address.replace('service@', 'ordinary@'), { max: 3 });

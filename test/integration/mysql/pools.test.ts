@@ -3,7 +3,7 @@ import { type CatchUp, ReplicaBehindError, withReplicaFallback } from 'kysely-re
 import { gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
 import type { Pool as MariadbPool } from 'mariadb';
 import type { Pool, RowDataPacket } from 'mysql2/promise';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SqlPool } from '../../../src/mysql/sql-pool.ts';
 import { openKysely, openMariadb, openMysql2 } from '../../support/mysql/clients.ts';
 import { onEachBrand } from '../../support/mysql/on-each-brand.ts';
@@ -25,8 +25,6 @@ onEachBrand((cluster) => {
     server === 'primary'
       ? cluster().primary.connectionString
       : cluster().replicas[0].connectionString;
-
-  beforeAll(() => createOrders(cluster()));
 
   /** On pools of one connection: a second query waits for ever for one that was not given back. */
   const ALONE = { max: 1 };
@@ -170,7 +168,7 @@ onEachBrand((cluster) => {
       'Expected `primary` to be a Kysely client, a promise pool of mysql2 or a pool of mariadb',
     );
   });
-});
+}, createOrders);
 
 type Pin = (typeof PINS)[number];
 

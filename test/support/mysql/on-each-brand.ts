@@ -1,16 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 import { BRANDS, type Brand } from './brands.ts';
-import { type GtidCluster, type GtidClusterOptions, startGtidCluster } from './gtid-cluster.ts';
+import { type GtidCluster, startGtidCluster } from './gtid-cluster.ts';
 
 /** Defines the same tests on a cluster of MariaDB and on one of MySQL. They are skipped where it is not installed. */
 export function onEachBrand(
   define: (cluster: () => GtidCluster, brand: Brand['brand']) => void,
-  options?: GtidClusterOptions,
+  prepare: (cluster: GtidCluster) => Promise<void> = async () => {},
 ): void {
   describe.for(BRANDS)('on $brand', ({ brand, obstacle }) => {
     let cluster: GtidCluster | undefined;
     beforeAll(async () => {
-      if (obstacle === undefined) cluster = await startGtidCluster(brand, options);
+      if (obstacle !== undefined) return;
+      cluster = await startGtidCluster(brand);
+      await prepare(cluster);
     });
     afterAll(() => cluster?.[Symbol.asyncDispose]());
     beforeEach(({ skip }) => skip(obstacle !== undefined, obstacle));
