@@ -12,7 +12,7 @@ import { TOO_LATE } from '../../support/too-late.ts';
 const cluster = await startReplicationCluster({ replicas: 2 });
 await cascade(cluster);
 const [first, second] = cluster.replicas;
-if (second === undefined) throw new Error('There is one replica.');
+if (second === undefined) throw new Error('There is no second standby.');
 const primary = connect<OrdersDatabase>(cluster.primary.connectionString);
 const replica = connect<OrdersDatabase>(second.connectionString);
 await createOrders(primary.db);

@@ -30,7 +30,7 @@ describe("the connection of the lag lab's page", () => {
     const { page, lab } = await open();
     expect(lab.visits).toBe(1);
     await page.close();
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await expect.poll(() => lab.visits).toBe(0);
   });
 
   test('rests while the page is hidden, and then tells the same story', async () => {
@@ -39,11 +39,11 @@ describe("the connection of the lag lab's page", () => {
     await page.locator('#previous').press('Enter');
     const story = await page.locator('#ladder').textContent();
     await setHidden(page, true);
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await expect.poll(() => lab.visits).toBe(0);
     const age = page.locator('#story-which');
     const before = await age.textContent();
     await setHidden(page, false);
-    await expect.poll(() => age.textContent(), PATIENCE).not.toBe(before);
+    await expect.poll(() => age.textContent()).not.toBe(before);
     expect(lab.visits).toBe(1);
     expect(await page.locator('#ladder').textContent()).toBe(story);
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
@@ -58,7 +58,7 @@ describe("the connection of the lag lab's page", () => {
       await setHidden(tab, true);
     }
     await page.locator('#runners').press('Home');
-    await expect.poll(() => lab.state().settings, PATIENCE).toMatchObject({ runners: 0 });
+    await expect.poll(() => lab.state().settings).toMatchObject({ runners: 0 });
   });
 
   test('says when what was asked for is not answered in time', async () => {
@@ -82,7 +82,7 @@ describe("the connection of the lag lab's page", () => {
     await page.clock.fastForward('01:00');
     await page.getByText('nobody has touched this page for ten minutes').waitFor();
     expect(await findBarriers(page)).toEqual([]);
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await expect.poll(() => lab.visits).toBe(0);
     expect(await canBeSet(page)).toBe(false);
 
     await page.getByRole('button', { name: 'Resume' }).press('Enter');
@@ -97,7 +97,7 @@ describe("the connection of the lag lab's page", () => {
     await page.getByText(/The replica had the row/).waitFor();
     await page.getByRole('button', { name: 'Pause' }).press('Enter');
     await page.getByText('Paused: the page stands still.').waitFor();
-    await expect.poll(() => lab.visits, PATIENCE).toBe(0);
+    await expect.poll(() => lab.visits).toBe(0);
     expect(await findBarriers(page)).toEqual([]);
     expect(await focusedId(page)).toBe('resume');
     const age = page.locator('#story-which');

@@ -7,8 +7,6 @@ import {
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
 
-const PATIENCE = { timeout: 15_000 };
-
 describe("the link of the lag lab's page", () => {
   let database: ReplicatedDatabase<SnapshotTables>;
 
@@ -32,7 +30,7 @@ describe("the link of the lag lab's page", () => {
       `${url}/#lagMs=20&runners=3&pollsPerSecond=10&retryMaxMs=300&lane=blind&skipHits=true`,
     );
     await expect
-      .poll(() => lab.state().settings, PATIENCE)
+      .poll(() => lab.state().settings)
       .toEqual({
         ...lab.state().defaults,
         lagMs: 20,
@@ -49,7 +47,7 @@ describe("the link of the lag lab's page", () => {
     const { page, lab, hash } = await open('');
     expect(await hash()).toBe('');
     await lab.change({ runners: 2, paused: true });
-    await expect.poll(hash, PATIENCE).toBe('#paused=true&runners=2');
+    await expect.poll(hash).toBe('#paused=true&runners=2');
     await page.locator('#lane-sticky').press('Enter');
     await page.locator('#skip-hits').check();
     expect(await hash()).toBe('#paused=true&runners=2&lane=sticky&skipHits=true');
@@ -57,16 +55,16 @@ describe("the link of the lag lab's page", () => {
     await page.getByText('Live', { exact: true }).waitFor();
     expect(await page.locator('#lane-sticky').getAttribute('aria-pressed')).toBe('true');
     await lab.change({ ...lab.state().defaults });
-    await expect.poll(hash, PATIENCE).toBe('#lane=sticky&skipHits=true');
+    await expect.poll(hash).toBe('#lane=sticky&skipHits=true');
   });
 
   test('plays a scene, and keeps what was set before it', async () => {
     const { page, lab, hash } = await open('#runners=2&scene=bogus-ids');
-    await expect.poll(() => lab.state().playing?.name, PATIENCE).toBe('bogus-ids');
-    await expect.poll(hash, PATIENCE).toBe('#runners=2&scene=bogus-ids');
+    await expect.poll(() => lab.state().playing?.name).toBe('bogus-ids');
+    await expect.poll(hash).toBe('#runners=2&scene=bogus-ids');
     await page.locator('#stop').press('Enter');
-    await expect.poll(() => lab.state().playing, PATIENCE).toBe(null);
-    await expect.poll(hash, PATIENCE).toBe('#runners=2');
+    await expect.poll(() => lab.state().playing).toBe(null);
+    await expect.poll(hash).toBe('#runners=2');
     expect(lab.state().settings.runners).toBe(2);
   });
 
@@ -76,19 +74,19 @@ describe("the link of the lag lab's page", () => {
     await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
     expect(await page.evaluate('location.hash')).toBe('#runners=3&scene=bogus-ids');
     running.lab.open();
-    await expect.poll(() => running.lab.state().playing?.name, PATIENCE).toBe('bogus-ids');
+    await expect.poll(() => running.lab.state().playing?.name).toBe('bogus-ids');
     expect(running.lab.state().settings.pollsPerSecond).toBe(8);
 
     const other = await visit(`${running.url}/#runners=5`);
     await other.page.getByText('Bogus ids: step 1 of 1').first().waitFor();
     await running.lab.stopScene();
-    await expect.poll(() => running.lab.state().settings.runners, PATIENCE).toBe(5);
+    await expect.poll(() => running.lab.state().settings.runners).toBe(5);
   });
 
   test('works, too, when it is changed on an open page', async () => {
     const { page, lab } = await open('');
     await page.evaluate("location.hash = '#runners=7'");
-    await expect.poll(() => lab.state().settings.runners, PATIENCE).toBe(7);
+    await expect.poll(() => lab.state().settings.runners).toBe(7);
   });
 
   test('that says what cannot be is refused, with the reason', async () => {
@@ -99,7 +97,7 @@ describe("the link of the lag lab's page", () => {
 
   test('leaves the lag of your own servers alone', async () => {
     const { page, lab } = await open('#lagMs=900&runners=1', { ownServers: true });
-    await expect.poll(() => lab.state().settings.runners, PATIENCE).toBe(1);
+    await expect.poll(() => lab.state().settings.runners).toBe(1);
     expect(lab.state().settings.lagMs).toBe(0);
     expect(await page.locator('#controls-error').isHidden()).toBe(true);
   });

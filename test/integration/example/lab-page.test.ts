@@ -16,7 +16,6 @@ import {
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
 
-const PATIENCE = { timeout: 15_000 };
 const ARTIFACTS = fileURLToPath(new URL('../../artifacts/', import.meta.url));
 
 describe("the lag lab's page", () => {
@@ -38,7 +37,7 @@ describe("the lag lab's page", () => {
   test('opens without a complaint, and asks nobody else for anything', async () => {
     const { page, url, complaints, requested } = await open();
     await expect
-      .poll(() => totalsOf(page, 'catch-up'), PATIENCE)
+      .poll(() => totalsOf(page, 'catch-up'))
       .toMatchObject({ Wrong: expect.stringMatching(/^0 of [1-9]/) });
     await page.getByText(/The replica had the row/).waitFor();
     expect(await page.title()).toContain('The lag lab');
@@ -49,19 +48,19 @@ describe("the lag lab's page", () => {
   test('sets the lag and the pause of the standby itself', async () => {
     const { page, lab } = await open();
     await pressOn(page, 'lagMs', 'End');
-    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '5s' });
+    await expect.poll(readStandby).toMatchObject({ delay: '5s' });
     await expect.poll(() => page.locator('#lagMs').getAttribute('aria-valuetext')).toBe('5 s');
     await pressOn(page, 'lagMs', 'Home');
-    await expect.poll(readStandby, PATIENCE).toMatchObject({ delay: '0' });
+    await expect.poll(readStandby).toMatchObject({ delay: '0' });
 
     await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
-    await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'paused' });
+    await expect.poll(readStandby).toMatchObject({ pause: 'paused' });
     const { news } = lab.visit();
     const spills = () =>
       news().polls.some((poll) => poll.lane === 'catch-up' && kindOf(poll) === 'primary');
-    await expect.poll(spills, PATIENCE).toBe(true);
+    await expect.poll(spills).toBe(true);
     await page.getByRole('switch', { name: 'Pause replay' }).press('Space');
-    await expect.poll(readStandby, PATIENCE).toMatchObject({ pause: 'not paused' });
+    await expect.poll(readStandby).toMatchObject({ pause: 'not paused' });
   });
 
   test('shows who lies, who waits, and who hammers the primary', async () => {
@@ -79,11 +78,11 @@ describe("the lag lab's page", () => {
       'catch-up': { Wrong: none, 'Primary reads': '0.0 /s', 'Late p50, p99': times },
     };
     for (const [lane, totals] of Object.entries(expected)) {
-      await expect.poll(() => totalsOf(page, lane), PATIENCE).toMatchObject(totals);
+      await expect.poll(() => totalsOf(page, lane)).toMatchObject(totals);
     }
     expect(await page.locator('#lanes .bad').count()).toBe(2);
     await expect
-      .poll(() => page.evaluate<boolean[]>(DRAWS_LIES), PATIENCE)
+      .poll(() => page.evaluate<boolean[]>(DRAWS_LIES))
       .toEqual([true, false, true, false, false]);
     await lab.change({ lagMs: 0, retryMaxMs });
   });
@@ -93,12 +92,10 @@ describe("the lag lab's page", () => {
     const { news } = lab.visit();
     await pressOn(page, 'retryMinMs', 'End');
     await expect
-      .poll(() => news().polls.at(-1), PATIENCE)
+      .poll(() => news().polls.at(-1))
       .toMatchObject({ retryMinMs: 2000, retryMaxMs: 2000 });
     await pressOn(page, 'retryMaxMs', 'Home');
-    await expect
-      .poll(() => news().polls.at(-1), PATIENCE)
-      .toMatchObject({ retryMinMs: 0, retryMaxMs: 0 });
+    await expect.poll(() => news().polls.at(-1)).toMatchObject({ retryMinMs: 0, retryMaxMs: 0 });
 
     await pressOn(page, 'runners', 'Home');
     let quietSamples = 0;
@@ -106,7 +103,7 @@ describe("the lag lab's page", () => {
       const { polls, samples } = news();
       return (quietSamples = polls.length === 0 ? quietSamples + samples.length : 0);
     };
-    await expect.poll(countQuietSamples, PATIENCE).toBeGreaterThan(3);
+    await expect.poll(countQuietSamples).toBeGreaterThan(3);
     await pressOn(page, 'pollsPerSecond', 'Home');
     await pressOn(page, 'runners', 'ArrowRight');
     await expect
@@ -115,7 +112,7 @@ describe("the lag lab's page", () => {
     await pressOn(page, 'pollsPerSecond', 'End');
     // One runner at 0.2 polls per second takes 50 seconds for as many.
     let polls = 0;
-    await expect.poll(() => (polls += news().polls.length), PATIENCE).toBeGreaterThan(10);
+    await expect.poll(() => (polls += news().polls.length)).toBeGreaterThan(10);
   });
 
   test('plays a scene, tells what is to be seen, and stops it', async () => {
@@ -137,9 +134,9 @@ describe("the lag lab's page", () => {
     await page.getByText('The id is bogus: the replica had all that the primary had').waitFor();
 
     await page.getByRole('button', { name: 'Stop the scene Bogus ids' }).press('Enter');
-    await expect.poll(() => lab.state().playing, PATIENCE).toBe(null);
+    await expect.poll(() => lab.state().playing).toBe(null);
     expect(lab.state()).toMatchObject({ settings: before, played: { end: 'stopped' } });
-    await expect.poll(() => page.locator('#lagMs').isEnabled(), PATIENCE).toBe(true);
+    await expect.poll(() => page.locator('#lagMs').isEnabled()).toBe(true);
     expect(await page.getByRole('status').textContent()).toContain('Bogus ids was stopped.');
     const tally = await page.locator('#caption-tally li').allInnerTexts();
     expect(tally).toEqual([
@@ -172,11 +169,9 @@ describe("the lag lab's page", () => {
     const { page, lab } = await open();
     await page.locator('#runners').focus();
     lab.play(SCENES.find(({ name }) => name === 'bogus-ids')!);
-    await expect.poll(() => page.locator('#runners').isDisabled(), PATIENCE).toBe(true);
+    await expect.poll(() => page.locator('#runners').isDisabled()).toBe(true);
     await lab.stopScene();
-    await expect
-      .poll(() => page.evaluate<string>('document.activeElement.id'), PATIENCE)
-      .toBe('runners');
+    await expect.poll(() => page.evaluate<string>('document.activeElement.id')).toBe('runners');
   });
 
   test('says that there is no earlier poll', async () => {
@@ -210,7 +205,7 @@ describe("the lag lab's page", () => {
 
     const which = async () =>
       Number(/#(\d+)/.exec((await page.locator('#story-which').textContent()) ?? '')?.[1]);
-    await expect.poll(which, PATIENCE).toBeGreaterThan(4);
+    await expect.poll(which).toBeGreaterThan(4);
     await page.locator('#timeline').press('ArrowLeft');
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
     const chosen = await which();
@@ -222,7 +217,7 @@ describe("the lag lab's page", () => {
     await expect.poll(which).toBe(chosen + 1);
     await page.locator('#timeline').press('Escape');
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('true');
-    await expect.poll(which, PATIENCE).toBeGreaterThan(chosen + 1);
+    await expect.poll(which).toBeGreaterThan(chosen + 1);
   });
 
   test('tells the story of the poll that is clicked, rung by rung', async () => {
@@ -242,7 +237,7 @@ describe("the lag lab's page", () => {
         if (box === null) return [];
         await page.mouse.click(box.x + box.width - 8, box.y + box.height * (1.7 / 4.4));
         return rungs.allInnerTexts();
-      }, PATIENCE)
+      })
       .toEqual([
         expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
         expect.stringMatching(/^wait\s\d\d\d ms\sa random time from 100 to 100 ms/),
@@ -275,7 +270,7 @@ describe("the lag lab's page", () => {
     let hopeless = 0;
     const countHopeless = () =>
       (hopeless += news().polls.filter(({ catchUpEnd }) => catchUpEnd === 'hopeless').length);
-    await expect.poll(countHopeless, PATIENCE).toBeGreaterThan(10);
+    await expect.poll(countHopeless).toBeGreaterThan(10);
     await page.getByText('The replica was too far behind to wait for').waitFor();
     await page.locator('#previous').press('Enter');
     expect(await page.locator('#ladder li').allInnerTexts()).toEqual([
@@ -294,7 +289,7 @@ describe("the lag lab's page", () => {
     let late = 0;
     const countLate = () =>
       (late += news().polls.filter(({ durationMs }) => durationMs > 90).length);
-    await expect.poll(countLate, PATIENCE).toBeGreaterThan(30);
+    await expect.poll(countLate).toBeGreaterThan(30);
     await page.locator('#skip-hits').check();
     await page.locator('#previous').press('Enter');
     const which = () => page.locator('#story-which').textContent();
@@ -348,7 +343,7 @@ describe("the lag lab's page", () => {
       return page.locator('#ladder li').allInnerTexts();
     };
     await expect
-      .poll(tellNext, PATIENCE)
+      .poll(tellNext)
       .toEqual([
         expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
         expect.stringMatching(/^wait\s–\sskipped: the wait is set to 0/),
@@ -413,12 +408,12 @@ describe("the lag lab's page", () => {
         drawImage.call(this, image, ...place);
       };`);
     const symbolWidth = () => page.evaluate<number | undefined>('window.symbolWidth');
-    await expect.poll(symbolWidth, PATIENCE).toBeGreaterThan(0);
+    await expect.poll(symbolWidth).toBeGreaterThan(0);
     const before = (await symbolWidth()) ?? 0;
     const devtools = await page.context().newCDPSession(page);
     const metrics = { width: 1280, height: 720, deviceScaleFactor: 4, mobile: false };
     await devtools.send('Emulation.setDeviceMetricsOverride', metrics);
-    await expect.poll(symbolWidth, PATIENCE).toBeGreaterThan(2 * before);
+    await expect.poll(symbolWidth).toBeGreaterThan(2 * before);
   });
 
   test('moves once a second for those who want less motion', async () => {
@@ -433,7 +428,7 @@ describe("the lag lab's page", () => {
       };`);
     const { news } = lab.visit();
     let samples = 0;
-    await expect.poll(() => (samples += news().samples.length), PATIENCE).toBeGreaterThan(12);
+    await expect.poll(() => (samples += news().samples.length)).toBeGreaterThan(12);
     const [drawn = 0, seconds = 0] = await page.evaluate<number[]>(
       '[Math.max(...window.drawn.values()), (performance.now() - window.begin) / 1000]',
     );
@@ -466,7 +461,7 @@ describe("the lag lab's page", () => {
     expect(await page.locator('#runners').isDisabled()).toBe(true);
     await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
     lab.open();
-    await expect.poll(() => page.locator('#runners').isEnabled(), PATIENCE).toBe(true);
+    await expect.poll(() => page.locator('#runners').isEnabled()).toBe(true);
   });
 
   test.for(['fail', 'are told lies'] as const)(
@@ -479,7 +474,7 @@ describe("the lag lab's page", () => {
       try {
         const { page } = await visit(url);
         await expect
-          .poll(() => totalsOf(page, 'replica'), PATIENCE)
+          .poll(() => totalsOf(page, 'replica'))
           .toEqual({
             Wrong: expect.stringMatching(/^([1-9]\d*) of \1$/),
             'Primary reads': '0.0 /s',

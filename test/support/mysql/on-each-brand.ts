@@ -2,7 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
 import { BRANDS, type Brand } from './brands.ts';
 import { type GtidCluster, startGtidCluster } from './gtid-cluster.ts';
 
-/** Defines the same tests on a cluster of MariaDB and on one of MySQL. They are skipped where it is not installed. */
+/**
+ * Defines the same tests on a cluster of MariaDB and on one of MySQL. They are skipped where it is not installed.
+ *
+ * @param prepare - what a cluster gets before the first test: a hook of the tests would also run where they are skipped
+ */
 export function onEachBrand(
   define: (cluster: () => GtidCluster, brand: Brand['brand']) => void,
   prepare: (cluster: GtidCluster) => Promise<void> = async () => {},
