@@ -44,7 +44,7 @@ describe('a server of MySQL that has applied', () => {
     ['nothing of a new primary', `${A}.1-77`, `${A}.1-77.${B}.1`, 'behind'],
     ['nothing of the only server', `${B}.1-77`, `${A}.1-77`, 'unknown'],
     ['those of a tag', `${A}.1-5.red.1-3`, `${A}.red.2-3`, 'reached'],
-    ['those of a tag, in pieces', `${A}.red.1-3.5-7`, `${A}.red.2-3.6`, 'reached'],
+    ['those of a tag, in pieces', `${A}.1-5.red.1-3.5-7`, `${A}.red.2-3.6`, 'reached'],
     ['those of another tag', `${A}.1-5.red.1-3`, `${A}.1-5.blue.1`, 'behind'],
     ['one without a tag, but not with it', `${A}.1-5`, `${A}.1-5.red.1`, 'behind'],
     ['fewer than another may show', `${A}.1-5`, `${A}.1-5~${A}.1-6`, 'behind'],
