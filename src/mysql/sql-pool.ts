@@ -61,13 +61,9 @@ async function inTransaction<T>(pool: SqlPool, run: PinnedRun<T>): Promise<T> {
 }
 
 /** A connection in place of its pool. Whoever gets it from there cannot give it back before the query is over. */
-function asPool(connection: SqlConnection): SqlPool {
-  const pool: SqlPool = {
-    query: (sql) => connection.query(sql),
-    getConnection: async () => connection,
-  };
-  const pinned: SqlPool = new Proxy(pool, {
-    get(_pool, name) {
+function asPool(connection: SqlConnection): object {
+  const pinned = new Proxy(connection, {
+    get(_connection, name) {
       if (name === 'getConnection') return async () => pinned;
       if (ENDINGS.has(name)) return async () => {};
       const value: unknown = Reflect.get(connection, name);

@@ -214,6 +214,7 @@ describe('the pool that a query gets', () => {
       const connection = await db.getConnection();
       expect(connection).toBe(db);
       expect(Reflect.get(connection, 'threadId')).toBe(7);
+      expect('threadId' in connection).toBe(true);
       expect(Reflect.get(connection, 'tellThreadId')()).toBe(7);
       for (const name of ['release', 'releaseConnection', 'end', 'close', 'destroy'] as const) {
         await Reflect.get(connection, name)();
