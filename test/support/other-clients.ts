@@ -135,12 +135,18 @@ export const OTHER_CLIENTS: Readonly<
       connectTimeoutMS: timeoutMs,
       entities: [OrderEntity],
     });
-    const connected = source.initialize();
-    connected.catch(() => {});
+    let connected: Promise<DataSource> | undefined;
+    const connect = () => {
+      connected ??= source.initialize().catch((error: unknown) => {
+        connected = undefined; // so that the next one tries again, as with the others
+        throw error;
+      });
+      return connected;
+    };
     return {
       client: source,
-      run: async (statement) => (await connected).query(statement),
-      find: async (id) => (await connected).getRepository(OrderEntity).findOneBy({ id }),
+      run: async (statement) => (await connect()).query(statement),
+      find: async (id) => (await connect()).getRepository(OrderEntity).findOneBy({ id }),
       end: async () => source.isInitialized && source.destroy(),
     };
   },

@@ -7,7 +7,6 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
-import type { PoolConfig } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
@@ -20,8 +19,8 @@ type Client = Kysely<OrdersDatabase>;
 
 const standby = () => database.cluster.replicas[0];
 
-function open(connectionString: string, config?: PoolConfig): Client {
-  const connection = connect<OrdersDatabase>(connectionString, config);
+function open(connectionString: string): Client {
+  const connection = connect<OrdersDatabase>(connectionString);
   onTestFinished(() => connection.end());
   return connection.db;
 }
@@ -89,10 +88,13 @@ test('a connection under which the server is killed is lost', async () => {
 });
 
 test('a connection that the pool did not get in time is lost', async () => {
-  const config = { max: 1, connectionTimeoutMillis: 50 };
-  const replica = open(standby().connectionString, config);
+  const replica = connect<OrdersDatabase>(standby().connectionString, { max: 1 });
+  onTestFinished(() => replica.end());
 
-  const error = await replica.connection().execute(() => errorOf(sql`select 1`.execute(replica)));
+  const error = await replica.db.connection().execute(() => {
+    replica.pool.options.connectionTimeoutMillis = 50; // the first one may take longer
+    return errorOf(sql`select 1`.execute(replica.db));
+  });
 
   expect(error).toMatchObject({ message: 'timeout exceeded when trying to connect' });
   expect(kindsOf(error)).toEqual(['connectionLost']);

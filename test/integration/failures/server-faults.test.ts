@@ -170,11 +170,12 @@ test.for([
 });
 
 test('is served by the primary when the pool has no connection in time', async () => {
-  const replica = connectReplica({ max: 1, connectionTimeoutMillis: 100 });
+  const replica = connectReplica({ max: 1 });
 
-  const { result, asked, report } = await replica.db
-    .connection()
-    .execute(() => seeRead(find, optionsWith(replica)));
+  const { result, asked, report } = await replica.db.connection().execute(() => {
+    replica.pool.options.connectionTimeoutMillis = 100; // the first one may take longer
+    return seeRead(find, optionsWith(replica));
+  });
 
   expect(result).toMatchObject({ status: 'fulfilled', value: { servedBy: 'primary' } });
   expect(asked).toEqual(['replica', 'primary']);
@@ -183,7 +184,7 @@ test('is served by the primary when the pool has no connection in time', async (
     replicaError: { message: 'timeout exceeded when trying to connect' },
   });
   expect(report.durationMs).toBeGreaterThan(90);
-  expect(report.durationMs).toBeLessThan(5_000);
+  expect(report.durationMs).toBeLessThan(10_000);
   await waitForIdle(replica);
 });
 
