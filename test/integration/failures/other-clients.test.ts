@@ -56,7 +56,7 @@ function each(clients: Clients, kind: string): Record<string, string> {
   return Object.fromEntries([...clients.keys()].map((name) => [name, kind]));
 }
 
-/** Lets something happen while each client has a query running. */
+/** Lets something happen while each client has a query asleep. */
 async function kindsWhileSleeping(clients: Clients, happen: () => Promise<unknown>) {
   const sleep = 'select pg_sleep(60), (select count(*) from notes)';
   const kinds = kindsOf(clients, (client) => client.run(sleep));
@@ -67,16 +67,16 @@ async function kindsWhileSleeping(clients: Clients, happen: () => Promise<unknow
 
 async function countSleeping(): Promise<number> {
   const { rows } = await sql`
-    select from pg_stat_activity
-    where state = 'active' and query like 'select pg_sleep(60)%'`.execute(database.replica.db);
+    select from pg_stat_activity where wait_event = 'PgSleep'`.execute(database.replica.db);
   return rows.length;
 }
 
 /** Ends all that sleeps, in one way or another. */
 function endSleeping(by: 'pg_cancel_backend' | 'pg_terminate_backend') {
   return sql`
-    select ${sql.id(by)}(pid) from pg_stat_activity
-    where state = 'active' and query like 'select pg_sleep(60)%'`.execute(database.replica.db);
+    select ${sql.id(by)}(pid) from pg_stat_activity where wait_event = 'PgSleep'`.execute(
+    database.replica.db,
+  );
 }
 
 test('the table and the column that a standby has not replayed are a schema behind', async () => {

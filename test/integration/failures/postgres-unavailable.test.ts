@@ -53,8 +53,7 @@ async function errorWhileSleeping(happen: () => Promise<unknown>): Promise<unkno
 
 async function countSleeping(): Promise<number> {
   const { rows } = await sql`
-    select from pg_stat_activity
-    where state = 'active' and query like 'select pg_sleep(60)%'`.execute(database.replica.db);
+    select from pg_stat_activity where wait_event = 'PgSleep'`.execute(database.replica.db);
   return rows.length;
 }
 
@@ -166,7 +165,7 @@ test.for([
 test('a query that a user cancels is not unavailability', async () => {
   const error = await errorWhileSleeping(() =>
     sql`select pg_cancel_backend(pid) from pg_stat_activity
-      where query like 'select pg_sleep(60)%' and state = 'active'`.execute(database.replica.db),
+      where wait_event = 'PgSleep'`.execute(database.replica.db),
   );
 
   expect(error).toMatchObject({ code: '57014' });
