@@ -5,7 +5,7 @@ import {
   PrimaryBudgetExceededError,
   type ReplicaQuery,
 } from 'kysely-replica-fallback';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
 import {
   addOrder,
@@ -30,18 +30,33 @@ afterAll(async () => {
 
 type Query = ReplicaQuery<Kysely<OrdersDatabase>, FoundOrder | undefined>;
 
-/** Takes its time on the primary, and answers with what was there when it began. */
+/** On the primary it waits until it is let in, and then answers with what was there when it began. */
 function findOrderSlowly(id: string): Query {
   return (db, { source }) => {
-    const nap = source === 'primary' ? 0.5 : 0;
+    const order = findOrder(db, id);
+    if (source !== 'primary') return order.executeTakeFirst();
     // Constant, and so evaluated once, before the table is looked at.
-    const isRested = sql<boolean>`(select pg_sleep(${nap})) is not null`;
-    return findOrder(db, id).where(isRested).executeTakeFirst();
+    const isLetIn = sql<boolean>`(select pg_advisory_xact_lock_shared(1)) is not null`;
+    return order.where(isLetIn).executeTakeFirst();
   };
+}
+
+/** Keeps the queries on the primary waiting. Resolves with how to let them in. */
+async function keepWaiting() {
+  const keeper = await observer.db.startTransaction().execute();
+  const letIn = () => keeper.commit().execute();
+  onTestFinished(async () => {
+    if (!keeper.isCommitted) await letIn();
+  });
+  await sql`select pg_advisory_xact_lock(1)`.execute(keeper);
+  return letIn;
 }
 
 test('a budget lets no more than its share of the reads that the standby misses through to the primary', async () => {
   await database.write(addOrder('budget'));
+  // The income of a second is all that is saved of it, and all reads are to be of the same second.
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const { options, see } = watch(database);
   const primaryBudget = createPrimaryBudget({ ratio: 0.2, minPerSecond: 0 });
   const read = createReplicaFallback({ ...options, primaryBudget });
@@ -65,13 +80,15 @@ test('reads of one key that spill at the same time are one query to the primary'
   const { options, see } = watch(database);
   const read = createReplicaFallback({ ...options, operation: 'order_by_id' });
 
-  const orders = await Promise.all(
-    Array.from({ length: 5 }, () =>
-      read(findOrderSlowly('coalesced'), { coalesceKey: 'coalesced' }),
-    ),
+  const letIn = await keepWaiting();
+  const reads = Array.from({ length: 5 }, () =>
+    read(findOrderSlowly('coalesced'), { coalesceKey: 'coalesced' }),
   );
+  await expect.poll(see).toMatchObject({ asked: { replica: 10 } });
+  await letIn();
 
-  for (const order of orders) expect(order).toMatchObject({ servedBy: 'primary' });
+  for (const order of await Promise.all(reads))
+    expect(order).toMatchObject({ servedBy: 'primary' });
   expect(await see()).toMatchObject({ asked: { replica: 10, primary: 1 } });
 });
 
@@ -80,18 +97,23 @@ test('a read sees what was written before it, although an older query of its key
   const read = createReplicaFallback({ ...options, operation: 'order_by_id' });
   const readNow = () => read(findOrderSlowly('own write'), { coalesceKey: 'own write' });
 
+  const letIn = await keepWaiting();
   const before = readNow();
-  await expect.poll(countNaps).toBe(1);
+  await expect.poll(countWaiting).toBe(1);
   await database.write(addOrder('own write'));
   const after = readNow();
+  await expect.poll(countWaiting).toBe(2);
+  await letIn();
 
   expect(await before).toBeUndefined();
   expect(await after).toMatchObject({ id: 'own write', servedBy: 'primary' });
-  expect(await see()).toMatchObject({ outcomes: ['not_found', 'primary'], asked: { primary: 2 } });
+  const { outcomes, asked } = await see();
+  expect(outcomes.toSorted()).toEqual(['not_found', 'primary']);
+  expect(asked.primary).toBe(2);
 });
 
-async function countNaps(): Promise<number> {
+async function countWaiting(): Promise<number> {
   const { rows } = await sql`
-    select from pg_stat_activity where wait_event = 'PgSleep'`.execute(observer.db);
+    select from pg_locks where locktype = 'advisory' and not granted`.execute(observer.db);
   return rows.length;
 }
