@@ -70,7 +70,7 @@ test('is served by the primary while the standby in between is down', async () =
   await first.kill();
   await addOrder('2')(primary.db);
 
-  const { result, report } = await seeRead(find('2'), { ...options, retryMs: 200 });
+  const { result, report } = await seeRead(find('2'), { ...options, retryMs: 1_500 });
 
   expect(result).toMatchObject({ status: 'fulfilled', value: { id: '2', servedBy: 'primary' } });
   expect(report).toMatchObject({ outcome: 'primary', recovery: { catchUp: { end: TOO_LATE } } });

@@ -41,7 +41,7 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-const WINDOW_MS = 1_000;
+const WINDOW_MS = 5_000;
 const wal = walSource();
 const STRAY_VERSION = 1_000_000;
 const options = {

@@ -29,7 +29,7 @@ test.for([{ after: undefined }, { after: 'now' }])(
         replica: database.replica.db,
         catchUp: walCatchUp(),
         after,
-        retryMs: 2_000,
+        retryMs: 10_000,
       },
     );
 

@@ -49,7 +49,7 @@ test.for([
         replica: database.replica.db,
         catchUp: walCatchUp(),
         after: position,
-        retryMs: 2_000,
+        retryMs: 5_000,
       },
     );
 

@@ -19,7 +19,7 @@ await otherCluster.write(addOrder('1', 1));
 
 /** Positions that a client may send back, whatever they are by then. */
 
-const WINDOW_MS = 5_000;
+const WINDOW_MS = 20_000;
 const options = {
   primary: database.primary.db,
   replica: database.replica.db,
