@@ -2,13 +2,20 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads, startReplicationCluster } from 'kysely-replica-fallback/testing';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 
 const READS = 40;
 
+/** A server that stands still itself for up to a second still answers within it. */
+const TIMEOUT_MS = 1_200;
+const PAUSE_MS = 2 * TIMEOUT_MS;
+
+const cluster = await startReplicationCluster();
+afterAll(() => cluster.stop());
+
 function nap(db: Kysely<unknown>): Promise<unknown> {
-  return sql`select pg_sleep(0.2)`.execute(db);
+  return sql`select pg_sleep(0.1)`.execute(db);
 }
 
 /** What a long garbage collection, or a large `JSON.parse`, does to everything else in the process. */
@@ -26,37 +33,36 @@ test.for([
   {
     when: 'the answers arrive in it',
     connections: READS,
-    pause: () => pauseAfter(100, 600),
+    pause: () => pauseAfter(50, TIMEOUT_MS),
   },
   {
     when: 'it keeps the reads from the replica',
     connections: READS,
-    pause: async () => pauseThisProcess(900),
+    pause: async () => pauseThisProcess(PAUSE_MS),
   },
   {
     when: 'it keeps the reads from the replica, and the answers arrive in another one',
     connections: READS,
     pause: async () => {
-      pauseThisProcess(900);
-      await pauseAfter(50, 500);
+      pauseThisProcess(PAUSE_MS);
+      await pauseAfter(50, TIMEOUT_MS);
     },
   },
   {
     when: 'it keeps connections from the reads that wait for one',
     connections: READS / 2,
-    pause: () => pauseAfter(100, 900),
+    pause: () => pauseAfter(50, PAUSE_MS),
   },
 ])(
   'a pause of the own process that outlasts `replicaTimeoutMs` is no failure of the replica when $when',
   async ({ connections, pause }) => {
-    await using cluster = await startReplicationCluster();
     const primary = connect(cluster.primary.connectionString);
     const replica = connect(cluster.replicas[0].connectionString, { max: connections });
     const { outcomes, onOutcome } = recordReads();
     const read = createReplicaFallback({
       primary: primary.db,
       replica: replica.db,
-      replicaTimeoutMs: 500,
+      replicaTimeoutMs: TIMEOUT_MS,
       onOutcome,
     });
     const times = Array.from({ length: READS });
