@@ -30,6 +30,9 @@ afterAll(() => void vi.restoreAllMocks());
 
 const FAILURES = 3;
 const OPEN_MS = 10_000;
+/** For reads whose replica is not going to answer. */
+const SHORT_MS = 500;
+const LONG_MS = 20_000;
 const SPILLS = 2;
 
 /** The recipe for one service, and how often its breaker let a query through. */
@@ -41,7 +44,10 @@ function guard(replica: Connection<OrdersDatabase>) {
   });
   const spills = bulkhead(SPILLS);
   let letThrough = 0;
-  const read = (find: (db: Client, attempt: AttemptContext) => Promise<unknown>) =>
+  const read = (
+    find: (db: Client, attempt: AttemptContext) => Promise<unknown>,
+    replicaTimeoutMs = LONG_MS,
+  ) =>
     seeRead(
       (db, attempt) => {
         const { source, signal } = attempt;
@@ -55,7 +61,7 @@ function guard(replica: Connection<OrdersDatabase>) {
         primary: database.primary.db,
         replica: replica.db,
         retryMs: { max: 0 },
-        replicaTimeoutMs: 500,
+        replicaTimeoutMs,
         isUnavailable: anyOf(replicaUnavailable, (error) => error instanceof BrokenCircuitError),
       },
     );
@@ -84,7 +90,7 @@ test.for([
     replica.proxy[strike]();
     for (let failure = 1; failure <= FAILURES; failure++) {
       expect(breaker.state).toBe(CircuitState.Closed);
-      expect((await read(find)).result).toMatchObject(SERVED_BY_PRIMARY);
+      expect((await read(find, SHORT_MS)).result).toMatchObject(SERVED_BY_PRIMARY);
     }
     expect(breaker.state).toBe(CircuitState.Open);
 
@@ -111,10 +117,10 @@ test('the breaker opens again when its probe fails, and reads that wait for it w
   const replica = await connectReplica();
   const { breaker, read, letThrough } = guard(replica);
   replica.proxy.blackHole();
-  for (let failure = 1; failure <= FAILURES; failure++) await read(find);
+  for (let failure = 1; failure <= FAILURES; failure++) await read(find, SHORT_MS);
 
   vi.setSystemTime(Date.now() + OPEN_MS);
-  const reads = await Promise.all([read(find), read(find)]);
+  const reads = await Promise.all([read(find, SHORT_MS), read(find, SHORT_MS)]);
 
   for (const { result } of reads) expect(result).toMatchObject(SERVED_BY_PRIMARY);
   expect(letThrough()).toBe(FAILURES + 1);
