@@ -8,7 +8,16 @@ import {
   recordReads,
   startReplicationCluster,
 } from 'kysely-replica-fallback/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { openSqlite } from '../../support/sqlite.ts';
 import { TOO_LATE } from '../../support/too-late.ts';
@@ -62,7 +71,9 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
       retryMs,
       onOutcome,
     });
-    return { replica, read, outcomes, reports };
+    const { calls } = vi.spyOn(replica.positions, 'recover').mock;
+    const untilReadsWait = (count = 1) => expect.poll(() => calls).toHaveLength(count);
+    return { replica, read, outcomes, reports, untilReadsWait };
   }
 
   test('is asked again at the moment when it has caught up', async () => {
@@ -80,9 +91,13 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('is waited for, which is not counted as an attempt', async () => {
-    const { replica, read, reports } = stand({ catchUpAfterMs: 30 });
+    const { replica, read, reports, untilReadsWait } = stand();
 
-    expect(await read(find('o1'))).toEqual({ id: 'o1', version: 1 });
+    const waiting = read(find('o1'));
+    await untilReadsWait();
+    replica.catchUp();
+
+    expect(await waiting).toEqual({ id: 'o1', version: 1 });
     expect(replica.answers).toEqual(['lagging', 'caught_up']);
     expect(reports).toMatchObject([
       { outcome: 'replica_retry', attempts: 2, recovery: { catchUp: { end: 'caught_up' } } },
@@ -114,12 +129,16 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   test('is waited for in each lag anew, whatever an earlier one was like', async () => {
     const { read } = stand({}, SHORT_WINDOW_MS);
     await read(find('o1')); // in vain
-    const next = stand({ catchUpAfterMs: 20 });
-    await next.read(find('o1'));
-    next.replica.hide();
-    await next.read(find('o1'));
+    const { replica, read: readNext, outcomes, untilReadsWait } = stand();
+    for (let lag = 1; lag <= 2; lag++) {
+      replica.hide();
+      const waiting = readNext(find('o1'));
+      await untilReadsWait(lag);
+      replica.catchUp();
+      await waiting;
+    }
 
-    expect(next.outcomes).toEqual(['replica_retry', 'replica_retry']);
+    expect(outcomes).toEqual(['replica_retry', 'replica_retry']);
   });
 
   /** A position after what was written last, as code under test has it. */
@@ -156,13 +175,17 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('is waited for by a read after a position', async () => {
-    const stood = stand({ catchUpAfterMs: 500 });
-    const { replica, read, outcomes } = stood;
+    const stood = stand();
+    const { replica, read, outcomes, untilReadsWait } = stood;
     await replica.freeze();
     await update();
     const after = await takePosition(stood);
 
-    expect(await read(find('o1'), { after })).toMatchObject({ version: 2 });
+    const waiting = read(find('o1'), { after });
+    await untilReadsWait();
+    replica.catchUp();
+
+    expect(await waiting).toMatchObject({ version: 2 });
     expect(outcomes).toEqual(['replica_retry']);
     expect(replica.answers).toEqual(['caught_up']);
   });
@@ -200,14 +223,16 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 
   test('is one of several, of which the one is asked that has caught up', async () => {
-    const { replica, outcomes, read } = stand();
-    const other = stand({ catchUpAfterMs: 20 });
+    const { replica, outcomes, read, untilReadsWait } = stand();
+    const { replica: other } = stand();
 
-    expect(await read(find('o1'), { replica: [replica.db, other.replica.db] })).toMatchObject({
-      version: 1,
-    });
+    const waiting = read(find('o1'), { replica: [replica.db, other.db] });
+    await untilReadsWait();
+    other.catchUp();
+
+    expect(await waiting).toMatchObject({ version: 1 });
     expect(outcomes).toEqual(['replica_retry']);
-    expect(replica.answers.concat(other.replica.answers)).toEqual(['lagging', 'caught_up']);
+    expect(replica.answers.concat(other.answers)).toEqual(['lagging', 'caught_up']);
   });
 
   test.for(['nonsense', '', '000000000000-', '0-0', 'NOW'])(
@@ -266,6 +291,7 @@ describe('a stand-in for the replica, for code with `walCatchUp()` in it,', () =
       primary,
       replica: replica.db,
       catchUp: walCatchUp(),
+      retryMs: { delays: () => [50, 10_000] }, // time for the servers to answer, and a short blind wait
       onOutcome,
     });
     const find = (db: Kysely<Database>) =>
