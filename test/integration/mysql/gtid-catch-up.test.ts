@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { InvalidPositionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { gtidCatchUp, gtidPosition, replicaUnavailable } from 'kysely-replica-fallback/mysql';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { afterFirstAnswer } from '../../support/after-first-answer.ts';
 import { seeRead } from '../../support/see-read.ts';
 import { openKysely } from '../../support/mysql/clients.ts';
 import { onEachBrand } from '../../support/mysql/on-each-brand.ts';
@@ -112,8 +113,9 @@ onEachBrand((cluster) => {
 
     test('waits for as long as each transaction is delayed', async () => {
       await replica().catchUp();
-      await replica().setDelay(1);
+      await replica().setDelay(3_600);
       await addOrder(cluster(), 'delayed');
+      replicaDb = afterFirstAnswer(replicaDb, () => replica().setDelay(1));
 
       const { result, report } = await see('delayed');
       await replica().setDelay(0);
