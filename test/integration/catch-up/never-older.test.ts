@@ -33,7 +33,7 @@ function expectStandbysToHaveServed({ reads, outcomes, standbys }: Tally): void 
 
 test.for(TOPOLOGIES)(
   'never gives an answer that is older than the position, over $topology',
-  { timeout },
+  { timeout, retry: 0 },
   async ({ open, obstacle }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
     const read = await openRead(open);
@@ -49,7 +49,7 @@ test.for(TOPOLOGIES)(
 
 test.for(TOPOLOGIES)(
   "a read after 'now' sees what was acknowledged before it began, over $topology",
-  { timeout },
+  { timeout, retry: 0 },
   async ({ open, obstacle }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
     const read = await openRead(open);
@@ -77,7 +77,7 @@ const cases = TOPOLOGIES.flatMap(({ topology, open, obstacle }) =>
 
 test.for(cases)(
   'never gives an older answer over $topology, pinned to a $pin, with pipeline $pipeline',
-  { timeout },
+  { timeout, retry: 0 },
   async ({ open, obstacle, pin, pipeline }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
     const read = await openRead(open, walCatchUp({ pin, pipeline }), { pipeline });

@@ -43,7 +43,7 @@ const CASES = BRANDS.flatMap(({ brand, obstacle }) => {
 describe.for(CASES)('$title', ({ brand, obstacle, settings }) => {
   test(
     'sessions see their own writes, and never less than before',
-    { timeout: 120_000 + OPERATIONS * 20 },
+    { timeout: 120_000 + OPERATIONS * 20, retry: 0 },
     async ({ skip }) => {
       skip(obstacle !== undefined, obstacle);
       await using cluster = await startGtidCluster(brand, { replicas: 2, settings });

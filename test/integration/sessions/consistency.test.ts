@@ -36,7 +36,7 @@ function expectStandbysToHaveServed({ history, outcomes, waited, failedOver }: B
 
 test.for(TOPOLOGIES)(
   'sessions see their own writes, and never less than before, over $topology',
-  { timeout: 60_000 + OPERATIONS * 10 },
+  { timeout: 60_000 + OPERATIONS * 10, retry: 0 },
   async ({ open, obstacle }, { skip }) => {
     skip(obstacle !== undefined, obstacle);
     const read = createReplicaFallback({
