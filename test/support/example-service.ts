@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { POSITION_HEADER } from '../../examples/causal-sessions/sessions.ts';
 import type { App } from '../../examples/snapshots-service/service/app.ts';
 import {
@@ -37,6 +37,8 @@ export interface ExampleService {
   describe(key: SnapshotKey, description: unknown): Promise<ExampleAnswer>;
   /** @param position - where the client's session is */
   list(runId: string, position?: string | null): Promise<ExampleAnswer>;
+  /** Resolves when a read waits for the standby, for the first time. */
+  waitsForStandby(): Promise<void>;
 }
 
 export interface ExampleServiceOptions {
@@ -97,7 +99,14 @@ export async function startExampleService(
       request(`/runs/${runId}/snapshots`, {
         headers: position == null ? {} : { [POSITION_HEADER]: position },
       }),
+    waitsForStandby: () => readWaits(server.url),
   };
+}
+
+/** Resolves when a read of the service at this URL waits for the standby, for the first time. */
+export async function readWaits(url: string): Promise<void> {
+  const readMetrics = async () => (await requestExample(`${url}/metrics`)).text;
+  await expect.poll(readMetrics).toMatch(/^replica_fallback_watch_queries_total\{.*\} [1-9]/m);
 }
 
 export async function requestExample(url: string, init?: RequestInit): Promise<ExampleAnswer> {

@@ -1,6 +1,6 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { v7 as uuidV7 } from 'uuid';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { POSITION_HEADER } from '../../../examples/causal-sessions/sessions.ts';
 import {
   aProblem,
@@ -15,29 +15,41 @@ import { replicatedDatabase } from '../../support/replicated-database.ts';
 const database = await replicatedDatabase<SnapshotTables>(createSnapshotTables);
 const { primary, replicas } = database.cluster;
 const urls = { primary: primary.connectionString, replica: replicas[0].connectionString };
+afterEach(() => database.catchUp());
 
-/** A service with a run of one snapshot, on a standby that has it and is late from then on. */
-async function startLate(lagMs: number) {
+/** A service with a run of one snapshot, on a standby that has it. */
+async function start() {
   const service = await startExampleService(urls, {
-    settings: { retryMs: { min: 50, max: 2_000 } },
+    settings: { retryMs: { min: 50, max: 20_000 } },
   });
   const key = await service.createRun();
   await database.catchUp();
-  await replicas[0].setApplyDelay(lagMs);
-  onTestFinished(() => replicas[0].setApplyDelay(0));
   return { ...service, key };
+}
+
+/** The same, but from then on the standby gets nothing more until a list waits for it. */
+async function startLate() {
+  const service = await start();
+  await database.holdBack();
+  return {
+    ...service,
+    async listLate(...args: Parameters<typeof service.list>) {
+      const listing = service.list(...args);
+      await service.waitsForStandby();
+      await database.catchUp();
+      return listing;
+    },
+  };
 }
 
 const described = (description: string) => ({ snapshots: [{ description }] });
 
 test('lists the old description without a session, and the new one in a session', async () => {
-  const service = await startLate(1_000);
+  const service = await startLate();
   const saved = await service.describe(service.key, 'new');
   const position = saved.headers.get(POSITION_HEADER);
-  const [alone, inSession] = await Promise.all([
-    service.list(service.key.runId),
-    service.list(service.key.runId, position),
-  ]);
+  const alone = await service.list(service.key.runId);
+  const inSession = await service.listLate(service.key.runId, position);
 
   expect(saved).toMatchObject({ status: 200, body: service.key });
   expect(alone.body).toMatchObject(described(''));
@@ -47,23 +59,23 @@ test('lists the old description without a session, and the new one in a session'
 });
 
 test('goes on where the last answer of a session was', async () => {
-  const service = await startLate(150);
+  const service = await startLate();
   const saved = await service.describe(service.key, 'new');
-  const listed = await service.list(service.key.runId, saved.headers.get(POSITION_HEADER));
+  const listed = await service.listLate(service.key.runId, saved.headers.get(POSITION_HEADER));
   const again = await service.list(service.key.runId, listed.headers.get(POSITION_HEADER));
   expect(again.body).toMatchObject(described('new'));
 });
 
 test('waits for a new run as any read does, which needs no session', async () => {
-  const service = await startLate(500);
+  const service = await startLate();
   const { runId, snapshotId } = await service.createRun();
-  const listed = await service.list(runId);
+  const listed = await service.listLate(runId);
   expect(listed.body).toMatchObject({ snapshots: [{ id: snapshotId }] });
   expect(outcomeOf(listed)).toBe('replica_retry');
 });
 
 test('takes a position that is none for no session', async () => {
-  const service = await startLate(0);
+  const service = await start();
   for (const position of ['forged', '-1', `${'0'.repeat(12)}-ffffffffffffffff`]) {
     const listed = await service.list(service.key.runId, position);
     expect(listed).toMatchObject({ status: 200, body: described('') });
@@ -71,7 +83,7 @@ test('takes a position that is none for no session', async () => {
 });
 
 test('lists and describes nothing that does not exist', async () => {
-  const service = await startLate(0);
+  const service = await start();
   const runId = uuidV7();
   const unknownRun = `There is no run "${runId}".`;
   expect(problemOf(await service.list(runId))).toEqual(aProblem(404, 'Not Found', unknownRun));
@@ -83,7 +95,7 @@ test('lists and describes nothing that does not exist', async () => {
 });
 
 test('takes no description that PostgreSQL could not keep', async () => {
-  const service = await startLate(0);
+  const service = await start();
   for (const [description, got] of [
     [undefined, 'nothing'],
     [7, '7'],
