@@ -15,14 +15,13 @@ import {
   WINDOW_MS,
   withoutMiddleware,
 } from '../../support/causal-services.ts';
+import type { Connection } from '../../support/connect.ts';
 import { startExample } from '../../support/example-process.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
 } from '../../support/replicated-database.ts';
 import { serveApp } from '../../support/serve.ts';
-
-const LAG_MS = 300;
 
 let database: ReplicatedDatabase<Database>;
 const lagging = () => database.cluster.replicas[0];
@@ -33,18 +32,24 @@ beforeAll(async () => {
     startReplicationCluster({ replicas: 2 }),
   );
 });
-afterEach(() => lagging().setApplyDelay(0));
+afterEach(() => database.catchUp());
 afterAll(() => database?.end());
 
 let orders = 0;
 
-/** An order that is not paid on any server. From then on, one standby lags. */
+/** An order that is not paid on any server. */
 async function addOrder(): Promise<string> {
   const id = `order-${++orders}`;
   await database.write(addOpenOrder(id));
   await current().waitForReplay();
-  await lagging().setApplyDelay(LAG_MS);
   return id;
+}
+
+/** Lets the standby that lags catch up as soon as a read in a session has found it behind. */
+async function catchUpOnceAsked({ queries }: Connection<Database>, since = 0): Promise<void> {
+  const isAsked = () => queries.slice(since).some((sql) => sql.includes('replay_lsn'));
+  await expect.poll(isAsked).toBe(true);
+  await database.catchUp();
 }
 
 type Change = typeof withoutMiddleware;
@@ -61,6 +66,8 @@ async function open(standby = lagging(), { shop = asItIs, receipts = asItIs } = 
     url,
     receiptsUrl,
     browser: new Browser(url),
+    shopReplica: ofShop.replica,
+    receiptsReplica: ofReceipts.replica,
     shopReads: ofShop.reports,
     receiptReads: ofReceipts.reports,
   };
@@ -68,9 +75,12 @@ async function open(standby = lagging(), { shop = asItIs, receipts = asItIs } = 
 
 test('one service sees in its standby what another wrote, once that has caught up', async () => {
   const id = await addOrder();
-  const { browser, receiptReads } = await open();
+  await database.holdBack();
+  const { browser, receiptsReplica, receiptReads } = await open();
 
-  const { body } = await browser.request(`/orders/${id}/pay`, 'POST');
+  const paying = browser.request(`/orders/${id}/pay`, 'POST');
+  await catchUpOnceAsked(receiptsReplica);
+  const { body } = await paying;
 
   expect(body).toEqual({ text: `Order ${id} is paid.` });
   expect(receiptReads).toMatchObject([
@@ -84,6 +94,7 @@ test.for([
   { where: 'the one that reads', changes: { receipts: withoutMiddleware } },
 ])('without the middleware in $where, the other sees what was before', async ({ changes }) => {
   const id = await addOrder();
+  await database.holdBack();
   const { browser, receiptReads } = await open(lagging(), changes);
 
   const { body } = await browser.request(`/orders/${id}/pay`, 'POST');
@@ -94,11 +105,14 @@ test.for([
 
 test('the next request of a browser sees what this one wrote, and that of another may not', async () => {
   const id = await addOrder();
-  const { url, browser, shopReads } = await open(current());
+  await database.holdBack();
+  const { url, browser, shopReplica, shopReads } = await open(current());
 
   await browser.request(`/orders/${id}/pay`, 'POST');
   const others = await new Browser(url).request(`/orders/${id}`);
-  const own = await browser.request(`/orders/${id}`);
+  const reading = browser.request(`/orders/${id}`);
+  await catchUpOnceAsked(shopReplica, shopReplica.queries.length);
+  const own = await reading;
 
   expect(others.body).toEqual({ id, status: 'open' });
   expect(own.body).toEqual({ id, status: 'paid' });
@@ -107,8 +121,8 @@ test('the next request of a browser sees what this one wrote, and that of anothe
 
 test('a browser sees no less in one service than what another has shown to it', async () => {
   const id = await addOrder();
+  await database.holdBack();
   const { url, browser } = await open(current());
-  await database.cluster.replicas[0].pauseReplay();
   await payOrder(id)(database.primary.db);
   await current().waitForReplay();
 
@@ -124,7 +138,8 @@ test('a browser sees no less in one service than what another has shown to it', 
 
 test('two requests at the same time on one connection have sessions of their own', async () => {
   const [written, other] = [await addOrder(), await addOrder()];
-  const { url, shopReads } = await open();
+  await database.holdBack();
+  const { url, shopReads, receiptsReplica } = await open();
   const { hostname, port, host } = new URL(url);
   const client = connect(Number(port), hostname);
   await once(client, 'connect');
@@ -133,6 +148,8 @@ test('two requests at the same time on one connection have sessions of their own
     `POST /orders/${written}/pay HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\n\r\n` +
       `GET /orders/${other} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
   );
+  await expect.poll(() => shopReads).toHaveLength(1);
+  await catchUpOnceAsked(receiptsReplica);
   const answers = await text(client);
 
   expect(answers).toContain(`{"text":"Order ${written} is paid."}`);
@@ -158,7 +175,6 @@ test.for([
   'a; position=b',
 ])('a request with the position "%s" is answered, and soon', async (position) => {
   const id = await addOrder();
-  await lagging().setApplyDelay(0);
   const { browser, receiptsUrl } = await open();
   browser.cookie = `position=${position}`;
   const startedAt = performance.now();
