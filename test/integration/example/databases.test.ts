@@ -77,9 +77,13 @@ describe("the example's service", () => {
   test('answers 503 to the reads that are too many for the primary', async () => {
     const service = await startExampleService({ ...urls, replica: NOWHERE });
     const key = await service.createRun();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => service.since(key)));
+    const startedAt = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => service.since(key)));
+    const seconds = (performance.now() - startedAt) / 1_000;
     const rejected = answers.filter((answer) => outcomeOf(answer) === 'rejected');
-    expect(rejected.length).toBeGreaterThanOrEqual(20); // 10, a fifth of 50, and 10 a second
+    const spilled = answers.length - rejected.length;
+    expect(spilled).toBeLessThanOrEqual(10 + answers.length / 5 + 10 * seconds);
+    expect(rejected.length).toBeGreaterThan(0);
     for (const answer of rejected) expect(problemOf(answer)).toEqual(UNAVAILABLE);
     for (const answer of answers) expect([200, 503]).toContain(answer.status);
   });
@@ -112,7 +116,8 @@ describe("the example's service", () => {
 
       await unlock();
       await database.catchUp();
-      expect((await service.since(key)).status).toBe(200);
+      // With such a time limit, a slow machine may take more than one try.
+      await expect.poll(async () => (await service.since(key)).status).toBe(200);
     },
   );
 
@@ -120,7 +125,7 @@ describe("the example's service", () => {
     'has lost a connection that the %s does not answer on any more after one time-out',
     async (name) => {
       await using proxy = await startTcpProxy(urls[name]);
-      const through = `${proxy.connectionString}?query_timeout=1000`;
+      const through = `${proxy.connectionString}?query_timeout=2000`;
       const service = await startExampleService({ ...urls, [name]: through });
       const key = await service.createRun();
       await database.catchUp();
@@ -155,9 +160,10 @@ describe("the example's service", () => {
   });
 
   test.for<[string, (standby: Replica) => Promise<void>]>([
-    ['a restart', (standby) => standby.restart()],
-    ['a crash', (standby) => standby.kill().then(() => standby.start())],
+    ['a restart', (standby) => standby.stop()],
+    ['a crash', (standby) => standby.kill()],
   ])('survives %s of the standby under traffic, and recovers', async ([, end]) => {
+    const [standby] = database.cluster.replicas;
     const example = startExample('snapshots-service/main.ts', {
       env: { DATABASE_URL: urls.primary, REPLICA_DATABASE_URL: urls.replica, PORT: '0' },
     });
@@ -168,13 +174,14 @@ describe("the example's service", () => {
     const unlock = await lockReplica();
     const answers = Array.from({ length: 5 }, () => requestExample(poll));
     await expect.poll(countHeldUp).toBe(5);
-    await end(database.cluster.replicas[0]);
-    await unlock();
+    await end(standby);
+    await unlock(); // before the reads, which wait for the primary now, have waited too long
     for (const answer of await Promise.all(answers)) {
       expect(answer.status).toBe(200);
       expect(outcomeOf(answer)).toBe('primary');
     }
 
+    await standby.start();
     await database.catchUp();
     const answer = await requestExample(poll);
     expect(answer.status).toBe(200);
