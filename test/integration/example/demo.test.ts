@@ -98,8 +98,9 @@ describe('the example', { timeout: 60_000 }, () => {
     expect(leftovers()).toEqual([]);
   });
 
+  // Or what comes after it, if this process stood still meanwhile.
   const initdbRuns = () =>
-    expect.poll(() => processes().join(), { interval: 5 }).toContain('initdb');
+    expect.poll(() => processes().join(), { interval: 5 }).toMatch(/initdb|postgres -D/);
 
   test.for<[string, NodeJS.Signals, number, (copy: ExampleProcess) => Promise<unknown>]>([
     ['while its servers start', 'SIGINT', 130, initdbRuns],
@@ -122,9 +123,8 @@ describe('the example', { timeout: 60_000 }, () => {
     const copy = start();
     await moment(copy);
     process.kill(-copy.pid, 'SIGINT');
-    // npm passes on what the terminal has sent already.
-    await expect.poll(() => copy.output.stderr, { interval: 1 }).toContain('Stopping');
-    process.kill(copy.pid, 'SIGINT');
+    // npm passes on what the terminal has sent already. The same signal at the same time would be only one.
+    process.kill(copy.pid, 'SIGTERM');
     expect(await copy.ended).toBe(130);
     expect(leftovers()).toEqual([]);
   });
