@@ -31,7 +31,7 @@ const createServiceSessions = (service: string) =>
   createSessions<Database>({
     primary,
     replica,
-    retryMs: { max: 10_000 },
+    retryMs: { max: 5_000 },
     onOutcome: ({ outcome }) => console.log(`  ${service} read from ${outcome}`),
   });
 
@@ -46,7 +46,7 @@ await primary.schema
   .execute();
 await primary.insertInto('orders').values({ id: '1', status: 'open' }).execute();
 await standby.waitForReplay();
-await standby.setApplyDelay(1_500);
+await standby.setApplyDelay(500);
 
 const receipts = await listen(createReceipts(createServiceSessions('receipts')));
 const shop = await listen(createShop(createServiceSessions('shop'), receipts.url));
