@@ -32,6 +32,9 @@ export interface LagLabOptions {
   readonly retryMaxMs?: number;
 }
 
+/** For scenes that last until they are stopped. */
+export const ENDLESS: LagLabOptions = { pace: 1_000 };
+
 const closings: (() => Promise<void>)[] = [];
 afterEach(async () => {
   await Promise.all(closings.splice(0).map((close) => close()));

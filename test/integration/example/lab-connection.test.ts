@@ -43,8 +43,8 @@ describe("the connection of the lag lab's page", () => {
     const age = page.locator('#story-which');
     const before = await age.textContent();
     await setHidden(page, false);
+    await expect.poll(() => lab.visits).toBe(1);
     await expect.poll(() => age.textContent()).not.toBe(before);
-    expect(lab.visits).toBe(1);
     expect(await page.locator('#ladder').textContent()).toBe(story);
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
   });

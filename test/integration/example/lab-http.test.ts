@@ -5,7 +5,7 @@ import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallba
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLabRuns } from '../../../examples/snapshots-service/lab/lab-runs.ts';
 import { aProblem, problemOf } from '../../support/example-service.ts';
-import { type LagLabOptions, startLagLab } from '../../support/lag-lab.ts';
+import { ENDLESS, type LagLabOptions, startLagLab } from '../../support/lag-lab.ts';
 import { requestRaw } from '../../support/raw-request.ts';
 import {
   type ReplicatedDatabase,
@@ -230,7 +230,7 @@ describe('the lag lab', () => {
   });
 
   test('leaves the lag of your own servers alone, and takes the rest', async () => {
-    const { set, play, lab } = await start({ ownServers: true });
+    const { set, play, lab } = await start({ ...ENDLESS, ownServers: true });
     const detail = 'These servers are your own, so their lag is left alone.';
     const problem = aProblem(409, 'Conflict', detail);
     expect(problemOf(await set({ lagMs: 1 }))).toEqual(problem);
@@ -244,7 +244,7 @@ describe('the lag lab', () => {
   });
 
   test('takes no settings and no other scene while one is playing', async () => {
-    const { set, play } = await start();
+    const { set, play } = await start(ENDLESS);
     await play('bogus-ids');
     expect((await play('bogus-ids')).status).toBe(202);
     const detail = '“Bogus ids” is playing, and puts everything back when it ends.';

@@ -1,7 +1,7 @@
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { visit } from '../../support/browser.ts';
-import { type LagLabOptions, startLagLab } from '../../support/lag-lab.ts';
+import { ENDLESS, type LagLabOptions, startLagLab } from '../../support/lag-lab.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
@@ -51,7 +51,9 @@ describe("the link of the lag lab's page", () => {
     await page.locator('#lane-sticky').press('Enter');
     await page.locator('#skip-hits').check();
     expect(await hash()).toBe('#paused=true&runners=2&lane=sticky&skipHits=true');
+    const linkIsSet = page.waitForResponse('**/lab/settings');
     await page.reload();
+    await linkIsSet;
     await page.getByText('Live', { exact: true }).waitFor();
     expect(await page.locator('#lane-sticky').getAttribute('aria-pressed')).toBe('true');
     await lab.change({ ...lab.state().defaults });
@@ -59,7 +61,7 @@ describe("the link of the lag lab's page", () => {
   });
 
   test('plays a scene, and keeps what was set before it', async () => {
-    const { page, lab, hash } = await open('#runners=2&scene=bogus-ids');
+    const { page, lab, hash } = await open('#runners=2&scene=bogus-ids', ENDLESS);
     await expect.poll(() => lab.state().playing?.name).toBe('bogus-ids');
     await expect.poll(hash).toBe('#runners=2&scene=bogus-ids');
     await page.locator('#stop').press('Enter');
@@ -69,13 +71,13 @@ describe("the link of the lag lab's page", () => {
   });
 
   test('waits until it can be so: for the lab to open, and for another scene to end', async () => {
-    const running = await startLagLab(database.cluster, { open: false });
+    const running = await startLagLab(database.cluster, { ...ENDLESS, open: false });
     const { page } = await visit(`${running.url}/#runners=3&scene=bogus-ids`);
     await page.getByText('The demonstration in the terminal comes first.').first().waitFor();
     expect(await page.evaluate('location.hash')).toBe('#runners=3&scene=bogus-ids');
     running.lab.open();
     await expect.poll(() => running.lab.state().playing?.name).toBe('bogus-ids');
-    expect(running.lab.state().settings.pollsPerSecond).toBe(8);
+    await expect.poll(() => running.lab.state().settings.pollsPerSecond).toBe(8);
 
     const other = await visit(`${running.url}/#runners=5`);
     await other.page.getByText('Bogus ids: step 1 of 1').first().waitFor();

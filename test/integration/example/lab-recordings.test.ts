@@ -5,6 +5,7 @@ import { serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import {
   prepareFolder,
@@ -58,14 +59,18 @@ describe("recordings of the lag lab's scenes", () => {
 
   test('play as they were, on the same page, from plain files', async () => {
     const { page, complaints, requested } = await open();
-    await page.getByText('Write spike: step 1 of 4').first().waitFor();
-    await page.getByText('Write spike: step 3 of 4').first().waitFor();
+    const titles = await watchTitles(page);
+    await page.getByText(/^Write spike: step \d of 4$/).waitFor();
     await page.getByText('The replica caught up and had the row').first().waitFor(PATIENCE);
     expect(await page.locator('#runners').isDisabled()).toBe(true);
     await page.getByText('This is a recording. Run the lab yourself to set the lag.').waitFor();
     expect(await page.locator('#reload').isHidden()).toBe(true);
     expect(await findBarriers(page)).toEqual([]);
     await page.getByText('Write spike has ended').first().waitFor(PATIENCE);
+    expect(await titles()).toEqual([
+      ...[1, 2, 3, 4].map((step) => `Write spike: step ${step} of 4`),
+      'Write spike has ended',
+    ]);
     const [worst, , , , best] = await page.locator('#caption-tally li').allInnerTexts();
     expect(worst).toMatch(/^Replica only [1-9]\d* wrong, 0 on the primary/);
     expect(best).toMatch(/^Catch-up 0 wrong/);
@@ -77,7 +82,7 @@ describe("recordings of the lag lab's scenes", () => {
 
   test('say so when one is not there, and begin with one that is', async () => {
     const { page } = await open('#scene=nope');
-    await page.getByText('Write spike: step 1 of 4').first().waitFor(PATIENCE);
+    await page.getByText(/^Write spike: step \d of 4$/).waitFor(PATIENCE);
     await page.route('**/standby-restart.json', (route) => route.fulfill({ status: 404 }));
     await page.locator('#scene-standby-restart').press('Enter');
     await page.locator('#stop').press('Enter');
@@ -110,11 +115,11 @@ describe("recordings of the lag lab's scenes", () => {
 
   test('can be chosen, by the link or on the page, paused, and brought to their end', async () => {
     const { page } = await open('#scene=bogus-ids');
-    await page.getByText('Bogus ids: step 1 of 1').first().waitFor(PATIENCE);
     await page.getByRole('button', { name: 'Pause' }).press('Enter');
     await page.getByText('Paused', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).press('Enter');
     await page.getByText('Recording', { exact: true }).waitFor();
+    await page.getByText('Bogus ids: step 1 of 1').first().waitFor(PATIENCE);
     await page.locator('#stop').press('Enter');
     await page.getByText('Bogus ids has ended').first().waitFor();
     expect(await page.evaluate('document.activeElement.id')).toBe('scene-bogus-ids');
@@ -123,7 +128,19 @@ describe("recordings of the lag lab's scenes", () => {
     await page.getByText('Recording', { exact: true }).waitFor();
 
     await page.locator('#scene-long-lag').press('Enter');
-    await page.getByText('Lag longer than the window: step 1 of 3').first().waitFor(PATIENCE);
+    await page.getByText(/^Lag longer than the window: step \d of 3$/).waitFor(PATIENCE);
     expect(await page.evaluate('location.hash')).toBe('#scene=long-lag');
   });
 });
+
+/** All that the caption of a page says from now on, also what is gone before anybody has seen it. */
+async function watchTitles(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(`
+    window.titles = [];
+    new MutationObserver((changes) => {
+      for (const { addedNodes } of changes) {
+        for (const { data } of addedNodes) window.titles.push(data);
+      }
+    }).observe(document.querySelector('#caption-title'), { childList: true });`);
+  return () => page.evaluate<string[]>('window.titles');
+}

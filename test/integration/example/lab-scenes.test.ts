@@ -51,7 +51,7 @@ describe('a scene of the lag lab', () => {
   });
 
   test('counts its polls, all lanes alike, and marks its steps', async () => {
-    const { lab } = await startLagLab(database.cluster, { pace: 0.35 });
+    const { lab } = await startLagLab(database.cluster, { pace: 0.6 });
     const { news } = lab.visit();
     const scene = SCENES.find(({ name }) => name === 'bogus-ids')!;
     lab.play(scene);
