@@ -8,6 +8,7 @@ import {
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
 import { expect, onTestFinished, test } from 'vitest';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import {
   type OpenClient,
   openOtherClients,
@@ -60,15 +61,9 @@ function each(clients: Clients, kind: string): Record<string, string> {
 async function kindsWhileSleeping(clients: Clients, happen: () => Promise<unknown>) {
   const sleep = 'select pg_sleep(60), (select count(*) from notes)';
   const kinds = kindsOf(clients, (client) => client.run(sleep));
-  await expect.poll(countSleeping).toBe(clients.size);
+  await expect.poll(() => listSleepers(database.replica.db)).toHaveLength(clients.size);
   await happen();
   return kinds;
-}
-
-async function countSleeping(): Promise<number> {
-  const { rows } = await sql`
-    select from pg_stat_activity where wait_event = 'PgSleep'`.execute(database.replica.db);
-  return rows.length;
 }
 
 /** Ends all that sleeps, in one way or another. */

@@ -9,6 +9,7 @@ import {
 } from 'kysely-replica-fallback/postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
@@ -46,15 +47,9 @@ async function errorWhileSleeping(happen: () => Promise<unknown>): Promise<unkno
   const sleeping = errorOf(
     sql`select pg_sleep(60), (select count(*) from orders)`.execute(replica),
   );
-  await expect.poll(countSleeping).toBe(1);
+  await expect.poll(() => listSleepers(database.replica.db)).toHaveLength(1);
   await happen();
   return sleeping;
-}
-
-async function countSleeping(): Promise<number> {
-  const { rows } = await sql`
-    select from pg_stat_activity where wait_event = 'PgSleep'`.execute(database.replica.db);
-  return rows.length;
 }
 
 test('a connection that is refused is lost', async () => {

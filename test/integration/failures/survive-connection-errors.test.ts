@@ -7,6 +7,8 @@ import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
 import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { Client, type ClientConfig, Pool } from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { connect } from '../../support/connect.ts';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import { recordDiagnostics } from '../../support/recording-diagnostics.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 
@@ -164,24 +166,16 @@ test('tells of a connection over which Kysely was to cancel a query', async () =
   vi.spyOn(console, 'error').mockReturnValue();
   onTestFinished(() => void vi.restoreAllMocks());
 
+  const observer = connect(cluster.replicas[0].connectionString);
+  onTestFinished(() => observer.end());
   const controller = new AbortController();
   const cancelled = sql`select pg_sleep(60)`.execute(db, {
     signal: controller.signal,
     inflightQueryAbortStrategy: 'cancel query',
   });
-  await expect.poll(countSleeping).toBe(1);
+  await expect.poll(() => listSleepers(observer.db)).toHaveLength(1);
   controller.abort(new Error('no longer needed'));
 
   await expect(cancelled).rejects.toThrow('no longer needed');
   await expect.poll(() => told.length).toBe(2); // its own, and that of the query
 });
-
-async function countSleeping(): Promise<number> {
-  const observer = new Client(cluster.replicas[0].connectionString);
-  await observer.connect();
-  const { rows } = await observer.query(
-    `select from pg_stat_activity where wait_event = 'PgSleep'`,
-  );
-  await observer.end();
-  return rows.length;
-}

@@ -3,6 +3,7 @@ import { type AbortableQueryOptions, sql } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
@@ -13,11 +14,7 @@ await database.write(addOrder('everywhere'));
 const NOWHERE = 'postgres://127.0.0.1:1/nowhere';
 const A_MINUTE = { delays: () => [60_000] };
 
-const findSleeper = async () => {
-  const asleep = sql<{ pid: number }>`
-    select pid from pg_stat_activity where wait_event = 'PgSleep'`;
-  return (await asleep.execute(database.replica.db)).rows[0]?.pid;
-};
+const findSleeper = async () => (await listSleepers(database.replica.db))[0];
 const wake = (pid: number) => sql`select pg_cancel_backend(${pid})`.execute(database.replica.db);
 
 describe('a read over a replica pool of one connection', () => {

@@ -15,6 +15,7 @@ import postgres from 'postgres';
 import { DataSource, EntityNotFoundError, EntitySchema } from 'typeorm';
 import { afterAll, expect, test } from 'vitest';
 import { PrismaClient } from '../../../examples/other-clients/prisma/client/client.ts';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
 interface OrdersDatabase {
@@ -99,26 +100,19 @@ test('a query of postgres.js is cancelled by the signal of its attempt', async (
     { primary: onPostgresJs, signal },
   );
 
-  await expect.poll(countSleeping).toBe(1);
+  await expect.poll(() => listSleepers(kysely)).toHaveLength(1);
   controller.abort('enough');
 
   await expect(failing).rejects.toBe('enough');
-  await expect.poll(countSleeping).toBe(0);
+  await expect.poll(() => listSleepers(kysely)).toEqual([]);
 });
 
 test('a query of knex is cancelled by a time-out of its own', async () => {
   const failing = onKnex.raw('select pg_sleep(60)').timeout(500, { cancel: true });
 
   await expect(failing).rejects.toThrow('Defined query timeout');
-  await expect.poll(countSleeping).toBe(0);
+  await expect.poll(() => listSleepers(kysely)).toEqual([]);
 });
-
-async function countSleeping(): Promise<number> {
-  const { rows } = await kyselySql`
-    select from pg_stat_activity
-    where state = 'active' and query like 'select pg_sleep(60)%'`.execute(kysely);
-  return rows.length;
-}
 
 function findOnKysely() {
   return kysely.selectFrom('orders').selectAll().where('id', '=', id);

@@ -4,6 +4,7 @@ import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import type { PoolConfig } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Connection } from '../../support/connect.ts';
+import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { connectThroughProxy } from '../../support/proxied-connection.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
@@ -35,7 +36,7 @@ describe('a query that ran out of time on the replica', () => {
 
     expect(report.outcome).toBe('primary');
     expect(report.replicaError).toBeInstanceOf(ReplicaTimeoutError);
-    await expect.poll(listSleeping).toEqual([]);
+    await expect.poll(() => listSleepers(database.replica.db)).toEqual([]);
     await expect.poll(() => replica.pool.idleCount).toBe(1);
   });
 
@@ -49,10 +50,10 @@ describe('a query that ran out of time on the replica', () => {
     expect(report.outcome).toBe('primary');
     expect(next.report.outcome).toBe('primary');
     expect(next.report.replicaError).toBeInstanceOf(ReplicaTimeoutError);
-    await expect.poll(listSleeping).toHaveLength(1);
-    const sleeping = await listSleeping();
+    await expect.poll(() => listSleepers(database.replica.db)).toHaveLength(1);
+    const [sleeper] = await listSleepers(database.replica.db);
 
-    await sql`select pg_cancel_backend(${sleeping[0]})`.execute(database.replica.db);
+    await sql`select pg_cancel_backend(${sleeper})`.execute(database.replica.db);
     await expect.poll(() => replica.pool.idleCount).toBe(1);
   });
 });
@@ -131,11 +132,4 @@ function readSlowly(
     (db: Client, { signal }) => sleep.execute(db, { signal, inflightQueryAbortStrategy }),
     { ...optionsWith(replica), replicaTimeoutMs: 1_000 },
   );
-}
-
-/** The replica's sessions in which a query sleeps. */
-async function listSleeping(): Promise<number[]> {
-  const { rows } = await sql<{ pid: number }>`
-    select pid from pg_stat_activity where wait_event = 'PgSleep'`.execute(database.replica.db);
-  return rows.map(({ pid }) => pid);
 }
