@@ -110,7 +110,7 @@ describe("the lag lab's page", () => {
     await expect.poll(() => news().polls.at(-1)).toMatchObject({ retryMinMs: 0, retryMaxMs: 0 });
 
     await pressOn(page, 'runners', 'Home');
-    await quiet(news);
+    await waitUntilQuiet(news);
     await pressOn(page, 'pollsPerSecond', 'Home');
     await pressOn(page, 'runners', 'ArrowRight');
     await expect
@@ -220,7 +220,7 @@ describe("the lag lab's page", () => {
     // A poll that is under way is not there yet, and one after it may be.
     const { runners } = lab.state().settings;
     await lab.change({ runners: 0 });
-    await quiet(lab.visit().news);
+    await waitUntilQuiet(lab.visit().news);
     await page.locator('#timeline').press('ArrowLeft');
     expect(await page.locator('#latest').getAttribute('aria-pressed')).toBe('false');
     const chosen = await which();
@@ -289,12 +289,8 @@ describe("the lag lab's page", () => {
     await expect.poll(countHopeless).toBeGreaterThan(10);
     await page.getByText('The replica was too far behind to wait for').waitFor();
     // Some polls have waited, before the lab knew.
-    const tellNext = async () => {
-      await page.locator('#next').press('Enter');
-      return page.locator('#ladder li').allInnerTexts();
-    };
     await expect
-      .poll(tellNext)
+      .poll(() => tellNext(page))
       .toEqual([
         expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
         expect.stringMatching(/^wait\s[\d.]+ ms\sover at once: it is too far behind/),
@@ -376,12 +372,8 @@ describe("the lag lab's page", () => {
     await lab.change({ lagMs: 1000, retryMinMs: 0, retryMaxMs: 0 });
     await page.getByText('and without a wait the primary answered.').waitFor();
     // Some polls may have been asked before the lag was there.
-    const tellNext = async () => {
-      await page.locator('#next').press('Enter');
-      return page.locator('#ladder li').allInnerTexts();
-    };
     await expect
-      .poll(tellNext)
+      .poll(() => tellNext(page))
       .toEqual([
         expect.stringMatching(/^replica\s[\d.]+ ms\sa miss: not here \(yet\)/),
         expect.stringMatching(/^wait\s–\sskipped: the wait is set to 0/),
@@ -617,8 +609,14 @@ async function totalsOf(page: Page, lane: string): Promise<Record<string, string
   return Object.fromEntries(terms.map((term, index) => [term, values[index] ?? '']));
 }
 
+/** Goes on to the next poll, and gives its story, rung by rung. */
+async function tellNext(page: Page): Promise<string[]> {
+  await page.locator('#next').press('Enter');
+  return page.locator('#ladder li').allInnerTexts();
+}
+
 /** Resolves when no poll is under way any more. */
-async function quiet(news: () => LabNews): Promise<void> {
+async function waitUntilQuiet(news: () => LabNews): Promise<void> {
   let quietSamples = 0;
   const countQuietSamples = () => {
     const { polls, samples } = news();
