@@ -64,7 +64,7 @@ test.for([
 );
 
 test('is served by the primary while a transaction on the replica holds back what is replayed, after one window', async () => {
-  const WINDOW_MS = 1_500; // longer than a machine stands still now and then
+  const WINDOW_MS = 1_500; // longer than a slow machine stands still
   const transaction = await readAndStay(database.replica.db);
   await sql`truncate locked`.execute(database.primary.db);
   const next = writeAndRead(WINDOW_MS);

@@ -11,9 +11,8 @@ await database.write(addOrder('1'));
 
 /** A replica whose replay is paused, as in an outage of replication. */
 
-/** So long that a machine which stands still for a while does not stand still for a window. */
+/** Longer than a slow machine stands still. */
 const WINDOW_MS = 1_500;
-const LATE_MS = 10_000;
 const gauged = gaugedCatchUp();
 const { catchUp, positionQueries } = gauged;
 const watchQueries = gauged.watchQueries(database.replica.db);
@@ -73,7 +72,7 @@ test('costs the first reads one window, and later ones no more than a look at th
   expect(first.map((order) => order?.servedBy)).toEqual(['primary', 'primary', 'primary']);
   const waits = reports.map((report) => waitOf(report)?.waitMs ?? 0);
   expect(Math.max(...waits)).toBeGreaterThan(WINDOW_MS * 0.9);
-  expect(Math.max(...waits)).toBeLessThan(LATE_MS);
+  expect(Math.max(...waits)).toBeLessThan(WINDOW_MS * 2);
 
   await knowThatItIsHopeless();
 
