@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
-const MOST_AGAIN = 5;
+const MOST_AGAIN = 3;
 
 let passed = 0;
 let failed = 0;
