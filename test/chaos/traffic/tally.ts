@@ -22,8 +22,6 @@ export interface Count {
 const LIMITS_MS = 20_000;
 /** For a machine that is busy with other things: so many times as long as the slowest answer without any fault. */
 const PATIENCE = 5;
-/** For one that stands still now and then, perhaps not once before the faults: each of the limits may end late. */
-const STANDSTILLS_MS = 10_000;
 
 /** Counts all requests. */
 export class Tally {
@@ -36,7 +34,7 @@ export class Tally {
   /** Sets the deadline for this machine, after a time without faults. */
   setDeadline(): void {
     const slowest = [...this.kinds.values()].map(({ slowestMs }) => slowestMs);
-    this.deadlineMs = LIMITS_MS + STANDSTILLS_MS + PATIENCE * Math.max(0, ...slowest);
+    this.deadlineMs = LIMITS_MS + PATIENCE * Math.max(0, ...slowest);
   }
 
   begin(): void {
