@@ -123,8 +123,9 @@ describe('the example', { timeout: 60_000 }, () => {
     const copy = start();
     await moment(copy);
     process.kill(-copy.pid, 'SIGINT');
-    // npm passes on what the terminal has sent already. The same signal at the same time would be only one.
-    process.kill(copy.pid, 'SIGTERM');
+    // npm passes on what the terminal has sent already.
+    await expect.poll(() => copy.output.stderr, { interval: 1 }).toContain('Stopping');
+    process.kill(copy.pid, 'SIGINT');
     expect(await copy.ended).toBe(130);
     expect(leftovers()).toEqual([]);
   });
