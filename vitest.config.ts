@@ -1,24 +1,59 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const src = fileURLToPath(new URL('src/', import.meta.url));
-/** Downloads other versions of most things, and runs the build, not the source. */
-const VERSIONS = 'test/versions/**';
 
-const SOURCE = [
+export const SOURCE = [
   { find: /^kysely-replica-fallback$/, replacement: `${src}index.ts` },
   { find: /^kysely-replica-fallback\/(.+)$/, replacement: `${src}$1/index.ts` },
 ];
 
-export default defineConfig(({ mode }) => ({
-  resolve: { alias: mode === 'versions' ? [] : SOURCE },
-  test: {
-    globalSetup: ['test/support/global-setup.ts'],
-    include: ['test/**/*.test.ts'],
-    exclude: mode === 'versions' ? [] : [VERSIONS],
-    typecheck: { enabled: true, include: ['test/types/*.test-d.ts'] },
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 20_000 } },
+const RUNTIME = 'test/support/setup/choose-runtime.ts';
+const CLUSTERS = 'test/support/setup/start-clusters.ts';
+const BUILD = 'test/support/setup/build-package.ts';
+
+/** Each folder of tests is a project. `.github/CONTRIBUTING.md` says what it needs. */
+const projects = [
+  project('unit', 'test/unit'),
+  {
+    test: {
+      name: 'types',
+      include: [],
+      typecheck: { enabled: true, only: true, include: ['test/types/*.test-d.ts'] },
+    },
   },
-}));
+  project('servers', 'test/integration', RUNTIME, CLUSTERS),
+  project('smoke', 'test/smoke', RUNTIME, CLUSTERS, BUILD),
+  project('example', 'test/example', RUNTIME, CLUSTERS, BUILD),
+  project('page', 'test/page', RUNTIME, CLUSTERS),
+  project('mysql', 'test/mysql'),
+  project('proofs', 'test/proofs', RUNTIME),
+  project('clean-up', 'test/clean-up', RUNTIME),
+  project('package', 'test/package', BUILD),
+  project('versions', 'test/versions', BUILD),
+];
+
+export default defineConfig({
+  test: {
+    projects,
+    // Each worker has servers of its own.
+    maxWorkers: Math.min(availableParallelism(), 4),
+    reporters: ['default', './test/support/left-out-reporter.ts'],
+  },
+});
+
+function project(name: string, folder: string, ...globalSetup: string[]) {
+  return {
+    // What is tested as others use it is built.
+    resolve: { alias: name === 'versions' ? [] : SOURCE },
+    test: {
+      name,
+      include: [`${folder}/**/*.test.ts`],
+      globalSetup,
+      testTimeout: 30_000,
+      hookTimeout: 30_000,
+      expect: { poll: { timeout: 20_000 } },
+    },
+  } satisfies TestProjectInlineConfiguration;
+}

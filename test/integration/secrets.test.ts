@@ -47,6 +47,7 @@ const database = await replicatedDatabase<Database>(createTables);
 async function createTables(db: Client): Promise<void> {
   await createSnapshotTables(db);
   await sql`create table parcels (id text primary key, note text not null)`.execute(db);
+  await sql`drop role if exists hushed_user`.execute(db);
   await sql`create role hushed_user superuser login password 'hushed-password'`.execute(db);
 }
 

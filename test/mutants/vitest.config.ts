@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import config from '../../vitest.config.ts';
+import { SOURCE } from '../../vitest.config.ts';
 
 /** The first test that fails ends the run: those that failed for the mutant before this one, and then the quickest. */
 class KillersFirst extends BaseSequencer {
@@ -14,7 +14,7 @@ class KillersFirst extends BaseSequencer {
 }
 
 export default defineConfig({
-  resolve: config({ command: 'serve', mode: 'test' }).resolve ?? {},
+  resolve: { alias: SOURCE },
   test: {
     include: process.env['MUTANTS_TESTS']?.split(' ') ?? [],
     // The model's reads are too many for each mutant, and what others kill as well. The links are not of the code.

@@ -1,11 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const root = inject('built');
 
 /** After a change that is meant: `npx vitest run test/package/api-report.test.ts --update`. */
 test.each([

@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { rolldown } from 'rolldown';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 
 test.for([
   ['the ladder', '{ createReplicaFallback, withReplicaFallback }', 6_000],
@@ -9,7 +9,7 @@ test.for([
 ] as const)(
   '%s is smaller than it may be, bundled and compressed, without its dependencies',
   async ([, names, most]) => {
-    const core = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+    const core = join(inject('built'), 'dist/index.js');
     await using bundle = await rolldown({
       input: 'entry',
       external: ['@opentelemetry/api', 'p-retry'],

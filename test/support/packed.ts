@@ -2,21 +2,20 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
 
 /** Runs a program to its end. Rejects with what it printed when it fails. */
 export const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** An empty project, and the package in it as npm would publish it. Without its scripts: other tests use the build. */
+/** An empty project, and the package in it as npm would publish it. Without its scripts: it is built already. */
 export async function packInto(prefix: string) {
   const project = await mkdtemp(join(tmpdir(), `${prefix}-`));
   await writeFile(join(project, 'package.json'), '{ "type": "module", "private": true }');
   const { stdout } = await run(
     'npm',
     ['pack', '--json', '--ignore-scripts', '--pack-destination', project],
-    { cwd: root },
+    { cwd: inject('built') },
   );
   const [packed] = JSON.parse(stdout);
   return {

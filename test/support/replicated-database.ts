@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
-import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import type { ReplicationCluster } from 'kysely-replica-fallback/testing';
 import { afterAll } from 'vitest';
 import { type Connection, connect } from './connect.ts';
+import { openSharedCluster } from './shared-cluster.ts';
 
 export type Change<DB> = (db: Kysely<DB>) => Promise<unknown>;
 
@@ -20,17 +21,24 @@ export interface ReplicatedDatabase<DB> {
   end(): Promise<void>;
 }
 
-/** On a primary and its streaming standby, until all tests of the file have ended. */
-export async function replicatedDatabase<DB>(migrate: Change<DB>): Promise<ReplicatedDatabase<DB>> {
-  const database = await startReplicatedDatabase(migrate);
+/** As `startReplicatedDatabase`, until all tests of the file have ended. */
+export async function replicatedDatabase<DB>(
+  migrate: Change<DB>,
+  start?: () => Promise<ReplicationCluster>,
+): Promise<ReplicatedDatabase<DB>> {
+  const database = await startReplicatedDatabase(migrate, start);
   afterAll(() => database.end());
   return database;
 }
 
-/** On a primary and its streaming standby. */
+/**
+ * On a primary and its streaming standby.
+ *
+ * @param start - for tests that stop, kill or promote a server; by default, files share servers
+ */
 export async function startReplicatedDatabase<DB>(
   migrate: Change<DB>,
-  start: () => Promise<ReplicationCluster> = startReplicationCluster,
+  start: () => Promise<ReplicationCluster> = openSharedCluster,
 ): Promise<ReplicatedDatabase<DB>> {
   const cluster = await start();
   const [standby] = cluster.replicas;

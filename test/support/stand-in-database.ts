@@ -1,12 +1,13 @@
-import { laggingReplica, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { laggingReplica } from 'kysely-replica-fallback/testing';
 import { connect } from './connect.ts';
 import type { Change, ReplicatedDatabase } from './replicated-database.ts';
+import { openSharedCluster } from './shared-cluster.ts';
 
 /** On the primary alone, of which all tables lag when the test says so. */
 export async function startStandInDatabase<DB>(
   migrate: Change<DB>,
 ): Promise<ReplicatedDatabase<DB>> {
-  const cluster = await startReplicationCluster();
+  const cluster = await openSharedCluster();
   const writer = connect<DB>(cluster.primary.connectionString);
   const primary = connect<DB>(cluster.primary.connectionString);
   const reader = connect<DB>(cluster.primary.connectionString);

@@ -18,7 +18,7 @@ const [heading = [], , ...rows] = readme
 
 async function readTests(): Promise<string> {
   const sources = [];
-  for await (const file of glob('test/integration/{catch-up,sessions}/*.test.ts')) {
+  for await (const file of glob('test/proofs/*.test.ts')) {
     sources.push(await readFile(file, 'utf8'));
   }
   return sources.join('\n');

@@ -1,11 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { replicaUnavailable, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
 
-const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const database = await replicatedDatabase<OrdersDatabase>(createOrders, startReplicationCluster);
 const standby = database.cluster.replicas[0];
 const find = (db: Kysely<OrdersDatabase>) => findOrder(db, '1').executeTakeFirst();
 

@@ -1,13 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import { type CatchUp, ReplicaBehindError } from 'kysely-replica-fallback';
 import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { lsnOf } from '../../../src/postgres/wal-position.ts';
 
-const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const database = await replicatedDatabase<OrdersDatabase>(createOrders, startReplicationCluster);
 const [standby] = database.cluster.replicas;
 
 /** On the standby: catches up with a position, and resolves then. */

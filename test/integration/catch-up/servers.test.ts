@@ -1,7 +1,7 @@
-import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { describe } from 'vitest';
 import { testCatchUp } from '../../support/catch-up-suite.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 
 describe('catch-up reads', () => {
-  testCatchUp(() => startReplicationCluster());
+  testCatchUp(openSharedCluster);
 });

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { InvalidPositionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   addOrder,
@@ -14,7 +15,10 @@ import { seeRead } from '../../support/see-read.ts';
 
 const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 await database.write(addOrder('1', 2));
-const otherCluster = await replicatedDatabase<OrdersDatabase>(createOrders);
+const otherCluster = await replicatedDatabase<OrdersDatabase>(
+  createOrders,
+  startReplicationCluster,
+);
 await otherCluster.write(addOrder('1', 1));
 
 /** Positions that a client may send back, whatever they are by then. */

@@ -7,6 +7,7 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { listSleepers } from '../../support/list-sleepers.ts';
 import {
@@ -18,8 +19,9 @@ import {
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 
-const database = await replicatedDatabase<object>((db) =>
-  sql`create table notes (id int)`.execute(db),
+const database = await replicatedDatabase<object>(
+  (db) => sql`create table notes (id int)`.execute(db),
+  startReplicationCluster,
 );
 const standby = () => database.cluster.replicas[0];
 const ALL = Object.keys(OTHER_CLIENTS);

@@ -1,9 +1,10 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
-import { recordReads, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { recordReads } from 'kysely-replica-fallback/testing';
 import { afterAll, expect, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 
 const READS = 40;
 
@@ -11,7 +12,7 @@ const READS = 40;
 const TIMEOUT_MS = 1_200;
 const PAUSE_MS = 2 * TIMEOUT_MS;
 
-const cluster = await startReplicationCluster();
+const cluster = await openSharedCluster();
 afterAll(() => cluster.stop());
 
 function nap(db: Kysely<unknown>): Promise<unknown> {

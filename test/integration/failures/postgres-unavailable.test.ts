@@ -7,13 +7,14 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
-const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const database = await replicatedDatabase<OrdersDatabase>(createOrders, startReplicationCluster);
 await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;

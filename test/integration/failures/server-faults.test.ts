@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { anyOf } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
+import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { Client, type PoolConfig } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
@@ -9,7 +10,7 @@ import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../su
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
 
-const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const database = await replicatedDatabase<OrdersDatabase>(createOrders, startReplicationCluster);
 await database.write(addOrder('1'));
 
 /** What a standby, and the pool before it, do to a read that was sent there. */

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { diag } from '@opentelemetry/api';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
@@ -18,10 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-/** A service that reads from the standby without end, and says so: on the package as the global setup has built it. */
+const PACKAGE = new URL('../../../src/postgres/index.ts', import.meta.url).href;
+
+/** A service that reads from the standby without end, and says so. */
 const SERVICE = `
   import { Kysely, PostgresDialect, sql } from 'kysely';
-  import { surviveConnectionErrors } from 'kysely-replica-fallback/postgres';
+  import { surviveConnectionErrors } from '${PACKAGE}';
   import { Pool } from 'pg';
   const pool = new Pool({ connectionString: process.env.STANDBY, max: 4 });
   if (process.env.SURVIVES) surviveConnectionErrors(pool, () => console.log('told'));
@@ -37,7 +38,6 @@ const SERVICE = `
 
 function startService(survives: boolean) {
   const service = spawn(process.execPath, ['--input-type=module', '--eval', SERVICE], {
-    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
     env: {
       ...process.env,
       STANDBY: cluster.replicas[0].connectionString,

@@ -1,13 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { createCausalSession, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
-import { type Replica, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import type { Replica } from 'kysely-replica-fallback/testing';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 import { walSource } from '../../support/wal-source.ts';
 
-const cluster = await startReplicationCluster({ replicas: 2 });
+const cluster = await openSharedCluster();
 afterAll(() => cluster.stop());
 const connection = connect<OrdersDatabase>(cluster.primary.connectionString);
 afterAll(() => connection.end());

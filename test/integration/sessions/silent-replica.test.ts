@@ -8,6 +8,7 @@ import { replicatedDatabase } from '../../support/replicated-database.ts';
 
 const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 await database.write(addOrder('1'), async (db) => {
+  await sql`drop role if exists reader`.execute(db);
   await sql`create role reader`.execute(db);
   await sql`grant select on orders to reader`.execute(db);
   await sql`revoke execute on function pg_last_wal_replay_lsn() from public`.execute(db);

@@ -6,7 +6,6 @@ import {
   type LaggingReplica,
   type LaggingReplicaOptions,
   recordReads,
-  startReplicationCluster,
 } from 'kysely-replica-fallback/testing';
 import {
   afterAll,
@@ -19,6 +18,7 @@ import {
   vi,
 } from 'vitest';
 import { connect } from '../../support/connect.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 import { openSqlite } from '../../support/sqlite.ts';
 import { TOO_LATE } from '../../support/too-late.ts';
 
@@ -33,7 +33,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   beforeAll(async () => {
     if (dialect === 'SQLite') primary = openSqlite();
     else {
-      const cluster = await startReplicationCluster();
+      const cluster = await openSharedCluster();
       primary = connect<Database>(cluster.primary.connectionString).db;
       ends.push(() => cluster.stop());
     }
@@ -272,7 +272,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
 
 describe('a stand-in for the replica, for code with `walCatchUp()` in it,', () => {
   test('is no standby: reads wait as without it, and those with `after` go to the primary', async () => {
-    await using cluster = await startReplicationCluster();
+    await using cluster = await openSharedCluster();
     const connection = connect<Database>(cluster.primary.connectionString);
     const primary = connection.db;
     onTestFinished(() => connection.end());

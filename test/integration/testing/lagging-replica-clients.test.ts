@@ -1,7 +1,8 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely';
-import { laggingReplica, startReplicationCluster } from 'kysely-replica-fallback/testing';
+import { laggingReplica } from 'kysely-replica-fallback/testing';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 import { openSqlite } from '../../support/sqlite.ts';
 
 interface Database {
@@ -19,7 +20,7 @@ async function migrate(db: Kysely<Database>): Promise<void> {
 
 describe('a stand-in for the replica', () => {
   test('follows a client whose plugin changes names, in a schema of its own', async () => {
-    await using cluster = await startReplicationCluster();
+    await using cluster = await openSharedCluster();
     const connection = connect<Database>(cluster.primary.connectionString);
     const pool = connection.db;
     const camelCase = pool.withPlugin(new CamelCasePlugin());

@@ -4,10 +4,10 @@ import {
   laggingReplica,
   type LaggingReplica,
   type ReplicationCluster,
-  startReplicationCluster,
 } from 'kysely-replica-fallback/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
+import { openSharedCluster } from '../../support/shared-cluster.ts';
 import { openSqlite } from '../../support/sqlite.ts';
 
 interface Database {
@@ -21,7 +21,7 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   let replica: LaggingReplica<Database>;
 
   beforeAll(async () => {
-    cluster = dialect === 'SQLite' ? undefined : await startReplicationCluster();
+    cluster = dialect === 'SQLite' ? undefined : await openSharedCluster();
     db =
       cluster === undefined ? openSqlite() : connect<Database>(cluster.primary.connectionString).db;
     await db.schema
