@@ -51,6 +51,8 @@ function project(name: string, folder: string, ...globalSetup: string[]) {
       name,
       include: [`${folder}/**/*.test.ts`],
       globalSetup,
+      // These leave a worker as they found it, so that the next file need not load everything again.
+      isolate: !['unit', 'servers'].includes(name),
       testTimeout: 30_000,
       hookTimeout: 30_000,
       expect: { poll: { timeout: 20_000 } },
