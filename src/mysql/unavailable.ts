@@ -23,8 +23,9 @@ export const connectionLost: ErrorClassifier = someError(
 );
 
 /**
- * The replica has not applied a migration yet: a table (1146), a column (1054) or a function (1305) is not there. A typo looks
- * the same, and is then reported by the primary.
+ * The replica has not applied a migration yet. Something is not there: a database (1049), a table (1146), a column (1054), a
+ * function (1128, 1305), an index that the query names (1176) or needs for a full-text search (1191), a partition (1735, 1747),
+ * a sequence (4091), or the versions of a table (4124). A typo looks the same, and is then reported by the primary.
  */
 export const schemaBehind: ErrorClassifier = someError(({ errno }) => BEHIND_NUMBERS.has(errno));
 
@@ -42,9 +43,10 @@ export const schemaBehind: ErrorClassifier = someError(({ errno }) => BEHIND_NUM
 export const replicaUnavailable: ErrorClassifier = anyOf(connectionLost, schemaBehind);
 
 /**
- * The servers' own, those of ProxySQL, and from 45000 on those of the package mariadb.
+ * The servers' own, those of ProxySQL and of RDS Proxy, and from 45000 on those of the package mariadb.
  * https://mariadb.com/kb/en/mariadb-error-code-reference/,
- * https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html, https://proxysql.com/documentation/error-codes
+ * https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html, https://proxysql.com/documentation/error-codes,
+ * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.troubleshooting.html
  */
 const LOST_NUMBERS = new Set<unknown>([
   1040, // too many connections
@@ -63,6 +65,7 @@ const LOST_NUMBERS = new Set<unknown>([
   9001, // no server of the group answered in time
   9002, // no server of the group could be reached
   9004, // server is offline
+  9501, // RDS Proxy had no connection in time
   45_001, // connection is closed
   45_004, // connection was destroyed
   45_009, // socket was closed
@@ -71,7 +74,9 @@ const LOST_NUMBERS = new Set<unknown>([
   45_028, // the pool had no connection in time
 ]);
 
-const BEHIND_NUMBERS = new Set<unknown>([1146, 1054, 1305]);
+const BEHIND_NUMBERS = new Set<unknown>([
+  1049, 1054, 1128, 1146, 1176, 1191, 1305, 1735, 1747, 4091, 4124,
+]);
 
 /** What mysql2 says of a connection or a pool, with no code. */
 const LOST_MESSAGES =

@@ -154,6 +154,17 @@ onEachBrand((cluster, brand) => {
         migration: 'create function later() returns int deterministic no sql return 1',
         query: 'select service.later()',
       },
+      {
+        what: 'an index',
+        migration: 'create index later on numbers (id)',
+        query: 'select id from numbers force index (later)',
+      },
+      {
+        what: 'a partition',
+        migration:
+          'alter table numbers partition by range (id) (partition later values less than (10))',
+        query: 'select id from numbers partition (later)',
+      },
     ])('$what that the replica does not have yet is a schema behind', async (step) => {
       const { primary } = cluster();
       await primary.ask('create table if not exists numbers (id int primary key)');
@@ -172,6 +183,16 @@ onEachBrand((cluster, brand) => {
 
       expect(kindsOf(error)).toEqual(['schemaBehind']);
       await primary.ask(step.query);
+    });
+
+    test.for([
+      'use nowhere',
+      `select id from numbers where match (id) against ('a')`,
+      ...(brand === 'MariaDB' ? ['select previous value for nowhere'] : []),
+    ])('what is not there is a schema behind: %s', async (query) => {
+      await createNumbers();
+      const error = await errorOf(open(replica().connectionString)(query));
+      expect(kindsOf(error)).toEqual(['schemaBehind']);
     });
 
     test.for(['selec 1', 'select * from (select 1) as a where exists (select 1 from a.b.c)'])(

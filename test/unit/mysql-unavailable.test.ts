@@ -13,12 +13,12 @@ function kindsOf(error: unknown): boolean[] {
 
 test.for([
   1040, 1053, 1129, 1203, 1226, 1927, 2006, 2013, 3032, 3169, 4031, 6400, 6401, 9001, 9002, 9004,
-  45_001, 45_004, 45_009, 45_012, 45_013, 45_028,
+  9501, 45_001, 45_004, 45_009, 45_012, 45_013, 45_028,
 ])('takes %i for a lost connection', (errno) => {
   expect(kindsOf(serverError(errno))).toEqual([true, false, true]);
 });
 
-test.for(['PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE'])(
+test.for(['PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'P1001'])(
   'takes %s for a lost connection',
   (code) => {
     expect(kindsOf(Object.assign(new Error('…'), { code }))).toEqual([true, false, true]);
@@ -52,16 +52,19 @@ test.for([
   expect(connectionLost(error)).toBe(false);
 });
 
-test.for([1146, 1054, 1305])('takes %i for a schema that is behind', (errno) => {
-  expect(kindsOf(serverError(errno))).toEqual([false, true, true]);
-});
-
-test.for([1317, 1969, 3024, 9003, 9006, 1205, 1213, 1062, 1064, 1290, 45_027, 45_037, -111])(
-  'does not take %i for unavailability',
+test.for([1049, 1054, 1128, 1146, 1176, 1191, 1305, 1735, 1747, 4091, 4124])(
+  'takes %i for a schema that is behind',
   (errno) => {
-    expect(kindsOf(serverError(errno))).toEqual([false, false, false]);
+    expect(kindsOf(serverError(errno))).toEqual([false, true, true]);
   },
 );
+
+test.for([
+  1317, 1969, 3024, 9003, 9006, 1044, 1045, 1142, 1205, 1213, 1062, 1064, 1290, 45_027, 45_037,
+  -111,
+])('does not take %i for unavailability', (errno) => {
+  expect(kindsOf(serverError(errno))).toEqual([false, false, false]);
+});
 
 test.for(['PROTOCOL_SEQUENCE_TIMEOUT', 'XECONNRESET', 'ECONNRESETX', 'Pool is closed.'])(
   'does not take %s for unavailability',
