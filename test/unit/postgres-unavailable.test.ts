@@ -49,8 +49,12 @@ test.for([
 });
 
 test.for([
+  '08000',
+  '08001',
+  '08003',
+  '08004',
   '08006',
-  '08P01',
+  '08S01',
   '53300',
   '57P01',
   '57P02',
@@ -61,6 +65,12 @@ test.for([
   'ETIMEDOUT',
   'CONNECTION_CLOSED',
   'CONNECT_TIMEOUT',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2037',
 ])('takes %s for a lost connection', (code) => {
   const error = Object.assign(new Error('…'), { code });
   const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
@@ -83,6 +93,17 @@ test('takes no mistake for a lost connection because its message begins like one
 });
 
 test.for([
+  '08P01',
+  '28000',
+  '28P01',
+  '3D000',
+  '42501',
+  'P1000',
+  'P1003',
+  'P1010',
+  'P1011',
+  '22P02',
+  '53200',
   '57014',
   '57P04',
   '53000',
@@ -109,16 +130,48 @@ test.for(['40001', '40P01'])('takes %s for a recovery conflict if its message sa
   expect(recoveryConflict(Object.assign(new Error('deadlock detected'), { code }))).toBe(false);
 });
 
+test.for([
+  ['40001', 'ProcessInterrupts'], // PostgreSQL 14 to 16
+  ['40001', 'ProcessRecoveryConflictInterrupt'], // 17 and 18
+  ['40P01', 'CheckRecoveryConflictDeadlock'],
+])('takes %s of %s for a recovery conflict in any language', ([code, routine]) => {
+  const message = 'storniere Anfrage wegen Konflikt mit der Wiederherstellung';
+
+  expect(recoveryConflict(Object.assign(new Error(message), { code, routine }))).toBe(true);
+});
+
+test.for([
+  ['57014', 'ProcessInterrupts'],
+  ['40001', 'heapam_tuple_update'],
+  ['40001', 'PreCommit_CheckForSerializationFailure'],
+  ['40P01', 'DeadLockReport'],
+])('takes %s of %s for no recovery conflict', ([code, routine]) => {
+  expect(replicaUnavailable(Object.assign(new Error('…'), { code, routine }))).toBe(false);
+});
+
+test.for([
+  [{ routine: 'enum_in', message: 'ungültiger Eingabewert für Enum stimmung: »b«' }, true],
+  [{ routine: 'enum_recv', message: '…' }, true],
+  [{ message: 'invalid input value for enum mood: "b"' }, true],
+  [{ routine: 'pg_strtoint32_safe', message: '… type integer: "a value for enum mood"' }, false],
+  [{ message: 'invalid input syntax for type integer: "a value for enum mood"' }, false],
+] as const)('knows a value that an enum does not have yet: %o', ([said, expected]) => {
+  expect(schemaBehind(Object.assign(new Error(), said, { code: '22P02' }))).toBe(expected);
+});
+
 test.for(['57014', undefined])('takes %s for no recovery conflict, whatever it says', (code) => {
   const message = 'canceling statement due to conflict with recovery';
   expect(replicaUnavailable(Object.assign(new Error(message), { code }))).toBe(false);
 });
 
-test.for(['42P01', '42703', '42883'])('takes %s for a schema that is behind', (code) => {
-  const error = Object.assign(new Error('…'), { code });
-  const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
-  expect(kinds).toEqual([false, false, true]);
-});
+test.for(['3F000', '42P01', '42703', '42704', '42846', '42883', 'P2021', 'P2022'])(
+  'takes %s for a schema that is behind',
+  (code) => {
+    const error = Object.assign(new Error('…'), { code });
+    const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
+    expect(kinds).toEqual([false, false, true]);
+  },
+);
 
 test.for(['42501', 'X42P01', '42P01X', '57P012', 'XECONNRESET', 'ECONNRESETX'])(
   'takes %s for nothing that it knows',
@@ -182,6 +235,21 @@ test.for([
   const kinds = [connectionLost, recoveryConflict, schemaBehind].map((isOne) => isOne(error));
 
   expect(kinds).toEqual(expected);
+});
+
+/** What Prisma's older engine makes of an error of `$queryRaw`. */
+function raw(code: string, message: string): Error {
+  const said = `Raw query failed. Code: \`${code}\`. Message: \`${message}\``;
+  return Object.assign(new Error(said), { code: 'P2010', meta: { code, message } });
+}
+
+test("knows an error of Prisma's older engine, of a query and of the start", () => {
+  expect(connectionLost(Object.assign(new Error('…'), { errorCode: 'P1001' }))).toBe(true);
+  expect(connectionLost(Object.assign(new Error('…'), { errorCode: 'P1003' }))).toBe(false);
+  expect(connectionLost(raw('57P01', 'terminating connection'))).toBe(true);
+  expect(schemaBehind(raw('42P01', 'relation "orders" does not exist'))).toBe(true);
+  expect(recoveryConflict(raw('40001', 'canceling … due to conflict with recovery'))).toBe(true);
+  expect(replicaUnavailable(raw('40001', 'could not serialize access'))).toBe(false);
 });
 
 test('looks five errors deep, and no deeper', () => {

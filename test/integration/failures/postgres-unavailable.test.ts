@@ -14,7 +14,10 @@ import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
-const database = await replicatedDatabase<OrdersDatabase>(createOrders, startReplicationCluster);
+const database = await replicatedDatabase<OrdersDatabase>(async (db) => {
+  await createOrders(db);
+  await sql`create type mood as enum ('fine')`.execute(db);
+}, startReplicationCluster);
 await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;
@@ -106,6 +109,8 @@ test('a query that keeps the standby from replaying is a recovery conflict', asy
 
   expect(error).toMatchObject({ code: '40001' });
   expect(kindsOf(error)).toEqual(['recoveryConflict']);
+  const message = 'storniere Anfrage wegen Konflikt mit der Wiederherstellung';
+  expect(kindsOf(Object.assign(Object(error), { message }))).toEqual(['recoveryConflict']);
 });
 
 test.for([
@@ -126,6 +131,37 @@ test.for([
     what: 'a function',
     migration: 'create function later() returns int return 1',
     query: 'select later()',
+  },
+  {
+    code: '22P02',
+    what: 'a value of an enum',
+    migration: `alter type mood add value 'later'`,
+    query: `select 'later'::mood`,
+  },
+  {
+    code: '42704',
+    what: 'a type',
+    migration: `create type later_type as enum ('a')`,
+    query: 'select null::later_type',
+  },
+  {
+    code: '42704',
+    what: 'a collation',
+    migration: 'create collation later from "C"',
+    query: `select 'a' collate later`,
+  },
+  {
+    code: '42846',
+    what: 'a cast',
+    migration: 'create cast (bytea as mood) with inout',
+    query: 'select null::bytea::mood',
+  },
+  {
+    code: '3F000',
+    what: 'a schema',
+    migration:
+      'create schema later create view one as select 1; create function later.f() returns int return 1',
+    query: 'select later.f()',
   },
 ])(
   '$what that the standby has not replayed yet is a schema behind',
@@ -149,12 +185,45 @@ test.for([
     query: `set statement_timeout = 50; select pg_sleep(60)`,
   },
   { what: 'a write', code: '25006', query: `insert into orders values ('2', 1)` },
+  { what: 'a wrong value', code: '22P02', query: `select 'a value for enum mood'::int` },
+  { what: 'a table without a grant', code: '42501', query: 'set role pg_monitor; table orders' },
+  { what: 'a role that is not there', code: '22023', query: 'set role nobody' },
   { what: 'a division by zero', code: '22012', query: 'select 1 / 0' },
   { what: 'a syntax error', code: '42601', query: 'selec 1' },
 ])('$what on the standby is not unavailability', async ({ code, query }) => {
   const error = await errorOf(sql.raw(query).execute(open(standby().connectionString)));
 
   expect(error).toMatchObject({ code });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('a database that is not there is not unavailability', async () => {
+  const url = new URL(standby().connectionString);
+  url.pathname = '/nowhere';
+
+  const error = await errorOf(sql`select 1`.execute(open(url.href)));
+
+  expect(error).toMatchObject({ code: '3D000' });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('a wrong number of parameters is not unavailability', async () => {
+  const { pool } = database.replica;
+
+  const error = await errorOf(pool.query('select $1::int, $2::int', [1]));
+
+  expect(error).toMatchObject({ code: '08P01' });
+  expect(kindsOf(error)).toEqual([]);
+});
+
+test('more ids than a statement takes are not unavailability', async () => {
+  const ids = Array.from({ length: 70_000 }, (_, index) => String(index));
+
+  const error = await errorOf(
+    database.replica.db.selectFrom('orders').select('id').where('id', 'in', ids).execute(),
+  );
+
+  expect(error).toMatchObject({ code: '08P01' });
   expect(kindsOf(error)).toEqual([]);
 });
 
