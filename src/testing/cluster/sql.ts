@@ -27,6 +27,7 @@ async function runOnce<Row extends Record<string, unknown>>(
 ): Promise<Row[]> {
   const { Client } = await importPeer('pg', () => import('pg'));
   const client = new Client({
+    ...REGARDLESS_OF_ENVIRONMENT,
     connectionString,
     connectionTimeoutMillis: 10_000,
     query_timeout: 10_000,
@@ -42,6 +43,17 @@ async function runOnce<Row extends Record<string, unknown>>(
     await client.end().catch(() => {});
   }
 }
+
+/**
+ * The user's `PG…` variables are meant for other servers. pg takes them for each setting that is absent or empty, and the
+ * connection string has no more than host, port, user, password and database.
+ */
+const REGARDLESS_OF_ENVIRONMENT = {
+  ssl: false,
+  sslnegotiation: 'postgres',
+  options: ' ',
+  replication: 'false',
+} as const;
 
 type Statements = readonly [Statement, ...Statement[]];
 
