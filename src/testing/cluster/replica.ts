@@ -7,7 +7,7 @@ import {
   readReplayProgress,
   type ReplayProgress,
 } from './replay-state.ts';
-import type { ServerControl } from './running-servers.ts';
+import { controlsOf, type ServerControl } from './running-servers.ts';
 import { runSql } from './sql.ts';
 
 /** How long `Replica.waitForReplay` waits. */
@@ -61,7 +61,7 @@ export function createReplica(server: ServerControl, primaryConnectionString: st
   const { connectionString } = server;
 
   return {
-    connectionString,
+    ...controlsOf(server),
 
     async pauseReplay() {
       await runSql(connectionString, { text: 'select pg_wal_replay_pause()' });
@@ -105,14 +105,6 @@ export function createReplica(server: ServerControl, primaryConnectionString: st
           `it is at ${progress?.position}, and its replay is ${progress?.pauseState}.`,
       );
     },
-
-    async restart() {
-      await server.stop();
-      await server.start();
-    },
-    start: () => server.start(),
-    stop: () => server.stop(),
-    kill: () => server.kill(),
   };
 }
 

@@ -8,13 +8,21 @@ import { findContainerObstacle } from './containers/container-probe.ts';
 import { startContainers } from './containers/container-runtime.ts';
 import { startEmbeddedServers } from './embedded/embedded-runtime.ts';
 import { createReplica, type Replica } from './replica.ts';
-import type { RunningServers } from './running-servers.ts';
+import { controlsOf, type RunningServers } from './running-servers.ts';
 import { runSql } from './sql.ts';
 
 /** The server that takes the writes. */
 export interface Primary {
-  /** `postgres://…`: for writes, and for reads that the replica could not answer. */
+  /** `postgres://…`: for writes, and for reads that the replica could not answer. It stays the same when it restarts. */
   readonly connectionString: string;
+  /** A fast shutdown and a start: sessions end with 57P01, and the primary comes back on the same port. */
+  restart(): Promise<void>;
+  /** Kills the server with SIGKILL: sessions break off, and new connections are refused until `start()`. */
+  kill(): Promise<void>;
+  /** Shuts the primary down, fast, and leaves it down until `start()`. Replicas go on, and show what they had by then. */
+  stop(): Promise<void>;
+  /** Starts the primary after `stop()` or `kill()`. Resolves when it accepts connections; replicas follow again soon. */
+  start(): Promise<void>;
 }
 
 /** A primary and its streaming replicas, running. */
@@ -79,7 +87,7 @@ export async function startReplicationCluster(
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= servers.dispose());
   try {
-    const primary = { connectionString: servers.primary.connectionString };
+    const primary = controlsOf(servers.primary);
     const [replica, ...others] = servers.replicas.map((server) =>
       createReplica(server, primary.connectionString),
     );

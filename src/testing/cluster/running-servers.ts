@@ -12,7 +12,22 @@ export interface ServerControl {
 
 /** What a runtime gives: a primary, its standbys, and the way to be rid of all of them. */
 export interface RunningServers {
-  readonly primary: { readonly connectionString: string };
+  readonly primary: ServerControl;
   readonly replicas: readonly ServerControl[];
   dispose(): Promise<void>;
+}
+
+/** What users of a cluster get of any server, and not what else its runtime knows of it. */
+export function controlsOf(server: ServerControl): ServerControl & { restart(): Promise<void> } {
+  const { connectionString } = server;
+  return {
+    connectionString,
+    async restart() {
+      await server.stop();
+      await server.start();
+    },
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+  };
 }

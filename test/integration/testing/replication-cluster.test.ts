@@ -180,6 +180,57 @@ describe('a replication cluster', () => {
   });
 });
 
+describe('the primary of a cluster', () => {
+  let cluster: ReplicationCluster;
+
+  beforeAll(async () => {
+    cluster = await startReplicationCluster();
+    await query(cluster.primary, 'create table note (body text primary key)');
+    await cluster.replicas[0].waitForReplay();
+  });
+  afterAll(() => cluster?.stop());
+
+  /** The standby shows what was written before, and what is written after the primary is back. */
+  const expectGoesOn = async (before: string, after: string) => {
+    const [replica] = cluster.replicas;
+    await expect(query(cluster.primary, 'select 1')).rejects.toThrow(NO_SERVER);
+    expect(await query(replica, 'select body from note')).toContainEqual({ body: before });
+
+    await cluster.primary.start();
+    await cluster.primary.start();
+    await query(cluster.primary, `insert into note values ('${after}')`);
+    await replica.waitForReplay();
+    expect(await query(replica, 'select body from note')).toContainEqual({ body: after });
+  };
+
+  test('is stopped and started, while its replica goes on', async () => {
+    await query(cluster.primary, "insert into note values ('before the stop')");
+    await cluster.replicas[0].waitForReplay();
+    await cluster.primary.stop();
+    await cluster.primary.stop();
+    await expectGoesOn('before the stop', 'after the stop');
+  });
+
+  test('is killed, under busy sessions, and started', async () => {
+    await query(cluster.primary, "insert into note values ('before the kill')");
+    await cluster.replicas[0].waitForReplay();
+    const session = query(cluster.primary, BUSY);
+    await untilActive(cluster.primary, BUSY);
+    await Promise.all([
+      cluster.primary.kill(),
+      expect(session).rejects.toThrow('Connection terminated unexpectedly'),
+    ]);
+    await cluster.primary.kill();
+    await expectGoesOn('before the kill', 'after the kill');
+  });
+
+  test('restarts on its port', async () => {
+    const started = await query(cluster.primary, 'select pg_postmaster_start_time()');
+    await cluster.primary.restart();
+    expect(await query(cluster.primary, 'select pg_postmaster_start_time()')).not.toEqual(started);
+  });
+});
+
 test(
   'starts two clusters at once that know nothing of each other',
   { timeout: 60_000 },
@@ -211,7 +262,7 @@ async function query(
   }
 }
 
-function untilActive(server: Replica, statement: string): Promise<unknown> {
+function untilActive(server: ReplicationCluster['primary'], statement: string): Promise<unknown> {
   const active = `select from pg_stat_activity where state = 'active' and query = '${statement}'`;
   return vi.waitUntil(async () => (await query(server, active)).length === 1, { timeout: 10_000 });
 }

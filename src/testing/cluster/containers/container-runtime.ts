@@ -1,5 +1,6 @@
 import type { StartedPostgreSqlContainer } from '@testcontainers/postgresql';
 import type { StartedTestContainer } from 'testcontainers';
+import { controlServer } from './container-server.ts';
 import { startContainerStandby } from './container-standby.ts';
 import { importPeer } from '../import-peer.ts';
 import { pollUntil } from '../poll-until.ts';
@@ -40,6 +41,7 @@ export async function startContainers(replicas: number, image: string): Promise<
       .withDatabase('postgres')
       .withUsername('postgres')
       .withPassword('postgres')
+      .withEntrypoint(['sh', '-c', `docker-entrypoint.sh "$@" & ${IDLE}`, 'entrypoint'])
       .withCommand(['postgres', ...SERVER_ARGUMENTS])
       .withNetwork(network)
       .withNetworkAliases(PRIMARY_HOST)
@@ -58,7 +60,12 @@ export async function startContainers(replicas: number, image: string): Promise<
 
     await admitReplication(primary);
     return {
-      primary: { connectionString: primary.getConnectionUri() },
+      primary: controlServer({
+        container: primary,
+        connectionString: primary.getConnectionUri(),
+        data: '$PGDATA',
+        settings: SERVER_ARGUMENTS,
+      }),
       replicas: await Promise.all(
         standbys.map((container) => startContainerStandby(container, PRIMARY_HOST)),
       ),
@@ -71,8 +78,8 @@ export async function startContainers(replicas: number, image: string): Promise<
 }
 
 /**
- * A standby's server comes and goes in a container that stays, because a container that starts again gets another port.
- * A shell is the first process there, because it collects the orphans that a killed server leaves.
+ * A server comes and goes in a container that stays, because a container that starts again gets another port. A shell is the
+ * first process there, because it collects the orphans that a killed server leaves.
  */
 const IDLE = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait $!; done';
 
