@@ -1,4 +1,5 @@
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -85,6 +86,32 @@ test('reads through its ladder in an empty project', async () => {
   const { stdout } = await consumer.run(process.execPath, 'read.ts');
   expect(stdout).toBe('from the primary function function\n');
   await checkTypes('read.ts');
+});
+
+test('has types for every subpath where TypeScript does not read `exports`', async () => {
+  const imports = subpaths.map((subpath, index) => {
+    const name = join(manifest.name, subpath);
+    return `import * as module${index} from '${name}';\nexport type Module${index} = typeof module${index};`;
+  });
+  await writeFile(join(consumer.project, 'node10.ts'), imports.join('\n'));
+  // TypeScript 7 has no `node10` any more.
+  const extractor = createRequire(import.meta.resolve('@microsoft/api-extractor'));
+  const older = extractor.resolve('typescript/bin/tsc');
+  const resolution = [
+    '--module',
+    'commonjs',
+    '--moduleResolution',
+    'node10',
+    '--ignoreDeprecations',
+    '6.0',
+  ];
+  const options = ['--strict', '--noEmit', '--skipLibCheck', '--target', 'es2022'];
+
+  const { stdout } = await consumer
+    .run(process.execPath, older, ...resolution, ...options, 'node10.ts')
+    .catch((failed: { stdout: string }) => failed);
+
+  expect(stdout).toBe('');
 });
 
 /** As a project sees them that checks its libraries, too. */

@@ -33,3 +33,14 @@ export const MODULES = [
   { resolution: 'nodenext', module: ['--module', 'nodenext'] },
   { resolution: 'bundler', module: ['--module', 'esnext', '--moduleResolution', 'bundler'] },
 ] as const;
+
+/** Gone since TypeScript 7, and an error in 6. */
+const NODE10 = {
+  resolution: 'node10',
+  module: ['--module', 'commonjs', '--moduleResolution', 'node10'],
+} as const;
+
+/** The ways in which a version finds packages. */
+export function modulesOf(version: string) {
+  return Number.parseInt(version, 10) < 6 ? [...MODULES, NODE10] : MODULES;
+}

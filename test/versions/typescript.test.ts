@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type End, FEW, manifest, peersAt, SDK } from './claims.ts';
-import { compile, compilers, MODULES, STRICT } from './compile.ts';
+import { compile, compilers, modulesOf, STRICT } from './compile.ts';
 import { type Consumer, installWith } from './managers.ts';
 import { READS } from './reads.ts';
 
@@ -31,8 +31,9 @@ describe.each(ends)('beside the %s of its peers', (end, versions) => {
   afterAll(() => consumer?.[Symbol.asyncDispose]());
 
   describe.each(versions)('TypeScript %s', (version) => {
-    const turn = versions.indexOf(version) % MODULES.length;
-    test.for(FEW ? MODULES.slice(turn, turn + 1) : MODULES)(
+    const modules = modulesOf(version);
+    const turn = versions.indexOf(version) % modules.length;
+    test.for(FEW ? modules.slice(turn, turn + 1) : modules)(
       'finds no error in its declarations and a program that uses them, by $resolution',
       { timeout: 300_000 },
       async ({ module }, { annotate }) => {
