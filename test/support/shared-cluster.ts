@@ -52,7 +52,7 @@ export async function openSharedCluster(): Promise<ReplicationCluster> {
   if (replica === undefined) throw new Error('The cluster has no replica.');
   return {
     ...cluster,
-    primary: inDatabase({ connectionString: cluster.primary }),
+    primary: inDatabase({ connectionString: cluster.primary, ...REFUSE }),
     replicas: [replica, ...others],
     stop,
     [Symbol.asyncDispose]: stop,
@@ -67,4 +67,4 @@ async function endLag(replica: Replica): Promise<void> {
 const refuse = () => {
   throw new Error('Other files use this server, too. Start a cluster of your own to stop it.');
 };
-const REFUSE = { start: refuse, stop: refuse, kill: refuse };
+const REFUSE = { start: refuse, stop: refuse, restart: refuse, kill: refuse };
