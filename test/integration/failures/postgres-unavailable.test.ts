@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { type Kysely, sql } from 'kysely';
 import {
   connectionLost,
@@ -7,17 +5,17 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
-import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
-import { listSleepers } from '../../support/list-sleepers.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+/** What happens to connections is in `other-clients.test.ts`, with each client. */
 
 const database = await replicatedDatabase<OrdersDatabase>(async (db) => {
   await createOrders(db);
   await sql`create type mood as enum ('fine')`.execute(db);
-}, startReplicationCluster);
+});
 await database.write(addOrder('1'));
 
 type Client = Kysely<OrdersDatabase>;
@@ -44,74 +42,6 @@ function kindsOf(error: unknown): string[] {
   expect(replicaUnavailable(error)).toBe(kinds.length > 0);
   return kinds.map(([kind]) => kind);
 }
-
-/** Lets something happen to the replica while a query runs there, and gives what the query rejects with. */
-async function errorWhileSleeping(happen: () => Promise<unknown>): Promise<unknown> {
-  const replica = open(standby().connectionString);
-  const sleeping = errorOf(
-    sql`select pg_sleep(60), (select count(*) from orders)`.execute(replica),
-  );
-  await expect.poll(() => listSleepers(database.replica.db)).toHaveLength(1);
-  await happen();
-  return sleeping;
-}
-
-test('a connection that is refused is lost', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-
-  const error = await errorOf(
-    sql`select 1`.execute(open(`postgres://postgres@127.0.0.1:${port}/postgres`)),
-  );
-
-  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
-  expect(kindsOf(error)).toEqual(['connectionLost']);
-});
-
-test('a connection under which the server shuts down is lost', async () => {
-  const error = await errorWhileSleeping(() => standby().restart());
-
-  expect(error).toMatchObject({ code: '57P01' });
-  expect(kindsOf(error)).toEqual(['connectionLost']);
-});
-
-test('a connection under which the server is killed is lost', async () => {
-  onTestFinished(() => standby().start());
-  const error = await errorWhileSleeping(() => standby().kill());
-
-  expect(error).toMatchObject({ message: expect.stringContaining('Connection terminated') });
-  expect(kindsOf(error)).toEqual(['connectionLost']);
-});
-
-test('a connection that the pool did not get in time is lost', async () => {
-  const replica = connect<OrdersDatabase>(standby().connectionString, { max: 1 });
-  onTestFinished(() => replica.end());
-
-  const error = await replica.db.connection().execute(() => {
-    replica.pool.options.connectionTimeoutMillis = 50; // the first one may take longer
-    return errorOf(sql`select 1`.execute(replica.db));
-  });
-
-  expect(error).toMatchObject({ message: 'timeout exceeded when trying to connect' });
-  expect(kindsOf(error)).toEqual(['connectionLost']);
-});
-
-test('a query that keeps the standby from replaying is a recovery conflict', async () => {
-  const replica = database.replica.db;
-  await sql`alter system set max_standby_streaming_delay = 0`.execute(replica);
-  await sql`select pg_reload_conf()`.execute(replica);
-
-  const error = await errorWhileSleeping(() =>
-    database.write((db) => sql`truncate orders`.execute(db)),
-  );
-
-  expect(error).toMatchObject({ code: '40001' });
-  expect(kindsOf(error)).toEqual(['recoveryConflict']);
-  const message = 'storniere Anfrage wegen Konflikt mit der Wiederherstellung';
-  expect(kindsOf(Object.assign(Object(error), { message }))).toEqual(['recoveryConflict']);
-});
 
 test.for([
   {
@@ -184,12 +114,9 @@ test.for([
     code: '57014',
     query: `set statement_timeout = 50; select pg_sleep(60)`,
   },
-  { what: 'a write', code: '25006', query: `insert into orders values ('2', 1)` },
   { what: 'a wrong value', code: '22P02', query: `select 'a value for enum mood'::int` },
   { what: 'a table without a grant', code: '42501', query: 'set role pg_monitor; table orders' },
   { what: 'a role that is not there', code: '22023', query: 'set role nobody' },
-  { what: 'a division by zero', code: '22012', query: 'select 1 / 0' },
-  { what: 'a syntax error', code: '42601', query: 'selec 1' },
 ])('$what on the standby is not unavailability', async ({ code, query }) => {
   const error = await errorOf(sql.raw(query).execute(open(standby().connectionString)));
 
@@ -224,16 +151,6 @@ test('more ids than a statement takes are not unavailability', async () => {
   );
 
   expect(error).toMatchObject({ code: '08P01' });
-  expect(kindsOf(error)).toEqual([]);
-});
-
-test('a query that a user cancels is not unavailability', async () => {
-  const error = await errorWhileSleeping(() =>
-    sql`select pg_cancel_backend(pid) from pg_stat_activity
-      where wait_event = 'PgSleep'`.execute(database.replica.db),
-  );
-
-  expect(error).toMatchObject({ code: '57014' });
   expect(kindsOf(error)).toEqual([]);
 });
 
