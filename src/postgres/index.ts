@@ -18,4 +18,4 @@ export {
   schemaBehind,
 } from './unavailable.ts';
 export { walCatchUp, type WalCatchUpOptions } from './wal-catch-up.ts';
-export { walPosition } from './wal-position.ts';
+export { walPosition, type WalPositionOptions } from './wal-position.ts';

@@ -1,6 +1,7 @@
 import type { Reach } from '../catch-up/position-source.ts';
 import { selectText } from './clients/wal-client.ts';
-import { hashOf, lsnOf, showsMore } from './wal-position.ts';
+import { hashOf, showsMore } from './hash-sql.ts';
+import { lsnOf } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
 export async function readReplayed(standby: object): Promise<string | undefined> {

@@ -1,14 +1,18 @@
-import { assertObject } from '../assert-object.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { runPinned, type WalClient } from './clients/wal-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
 import { someError } from '../databases/driver-errors.ts';
-import { askWalPosition, compareWalPositions } from './wal-position.ts';
+import { askWalPosition } from './primary-position.ts';
+import {
+  compareWalPositions,
+  hasAsynchronousCommits,
+  type WalPositionOptions,
+} from './wal-position.ts';
 
-/** How {@link walCatchUp} checks a replica. */
-export interface WalCatchUpOptions {
+/** How {@link walCatchUp} asks a primary, and checks a replica. */
+export interface WalCatchUpOptions extends WalPositionOptions {
   /**
    * What the check and the query share, so that one server answers both.
    *
@@ -40,7 +44,7 @@ export interface WalCatchUpOptions {
  * An ordinary role may ask all that is needed. Where no position is to be had (Amazon Aurora, whose readers replay no WAL; a
  * promoted replica; another cluster or timeline), reads go on as without `catchUp`, and OpenTelemetry's `diag` hears of it.
  *
- * @throws InvalidOptionError for a `pin` that is not one of the two. A read throws it for a client that is none of these,
+ * @throws InvalidOptionError for an invalid option. A read throws it for a client that is none of these,
  *   and for a `pin` that its client does not have
  *
  * @example
@@ -58,7 +62,7 @@ export interface WalCatchUpOptions {
  * ```
  */
 export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> {
-  assertObject('options', 'an object', options);
+  const asynchronousCommits = hasAsynchronousCommits(options);
   const { pin = 'transaction', pipeline = false } = options;
   if (pin !== 'transaction' && pin !== 'connection') {
     throw new InvalidOptionError('pin', "'transaction' or 'connection'", pin);
@@ -66,7 +70,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
   if (typeof pipeline !== 'boolean')
     throw new InvalidOptionError('pipeline', 'a boolean', pipeline);
   return createCatchUp<object>({
-    position: askWalPosition,
+    position: (primary) => askWalPosition(primary, asynchronousCommits),
     replayed: readReplayed,
     whenReplayed,
     compare: compareWalPositions,

@@ -1,6 +1,18 @@
+import { assertObject } from '../assert-object.ts';
 import type { Reach } from '../catch-up/position-source.ts';
-import { InvalidPositionError } from '../errors.ts';
-import { selectText, type WalConnection } from './clients/wal-client.ts';
+import { InvalidOptionError, InvalidPositionError } from '../errors.ts';
+import type { WalConnection } from './clients/wal-client.ts';
+import { askWalPosition } from './primary-position.ts';
+
+/** How {@link walPosition} and `walCatchUp` ask a primary. */
+export interface WalPositionOptions {
+  /**
+   * Set it if `synchronous_commit` is `off` for some commits: of a role, a database, a pool or a transaction. Such a commit is
+   * acknowledged before it is flushed, so positions then include what is not flushed yet. If it is off for the whole server,
+   * that is noticed without this option. Default is `false`.
+   */
+  readonly asynchronousCommits?: boolean | undefined;
+}
 
 /**
  * Asks a primary for its position in the write-ahead log: all that was committed before the call is at this position or
@@ -12,7 +24,7 @@ import { selectText, type WalConnection } from './clients/wal-client.ts';
  *
  * @param primary - a client of Kysely or Drizzle, a transaction of one, or a pool or client of pg
  * @throws what the query throws, for instance because the server is a standby
- * @throws InvalidOptionError for another client
+ * @throws InvalidOptionError for another client, and for an invalid option
  *
  * @example
  * ```ts
@@ -31,15 +43,19 @@ import { selectText, type WalConnection } from './clients/wal-client.ts';
  * );
  * ```
  */
-export function walPosition(primary: WalConnection): Promise<string> {
-  return askWalPosition(primary);
+export async function walPosition(
+  primary: WalConnection,
+  options: WalPositionOptions = {},
+): Promise<string> {
+  return askWalPosition(primary, hasAsynchronousCommits(options));
 }
 
-/** Of a client that nobody has checked. */
-export async function askWalPosition(primary: object): Promise<string> {
-  const position = await selectText(primary, PRIMARY_POSITION, 'primary');
-  if (position === undefined) throw new Error('The primary gave no WAL position.');
-  return position;
+/** The option of `walPosition` and `walCatchUp`, checked. */
+export function hasAsynchronousCommits(options: WalPositionOptions): boolean {
+  assertObject('options', 'an object', options);
+  const { asynchronousCommits = false } = options;
+  if (typeof asynchronousCommits === 'boolean') return asynchronousCommits;
+  throw new InvalidOptionError('asynchronousCommits', 'a boolean', asynchronousCommits);
 }
 
 /** Whether a server that has replayed `replayed` has `position`. Those of two clusters or timelines do not compare. */
@@ -78,38 +94,3 @@ export function lsnOf(position: string): string {
 
 /** Hexadecimal without leading zeros, so that the longer one is the higher one, and equally long ones sort as text. */
 const POSITION = /^([\da-f]{12})-(0|[1-9a-f][\da-f]{0,15})(?:~([\da-f]{8}))?$/;
-
-/**
- * The position after the last record that was written. At the start of a page the server gives the position behind the
- * page's header (24 bytes; 40 in the first page of a segment), which no replay reports until there is a next record.
- */
-export const INSERT_BYTES = `
-  select bytes - case
-      when bytes % pg_size_bytes(current_setting('wal_segment_size')) = 40 then 40
-      when bytes % current_setting('wal_block_size')::int = 24 then 24
-      else 0
-    end as bytes
-  from (select pg_current_wal_insert_lsn() - '0/0' as bytes) as inserted`;
-
-/** On a primary, the first 8 digits of a segment's name are the current timeline, right after a promotion, too. */
-const PRIMARY_POSITION = `
-  select ${hashOf(`('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`)}
-    || '-' || to_hex(bytes::bigint)
-  from pg_control_system(), (${INSERT_BYTES}) as inserted`;
-
-/**
- * SQL that names a timeline of a cluster. Hashed, because a system identifier tells when the cluster was made; not with
- * `md5`, which some servers refuse.
- */
-export function hashOf(timeline: string): string {
-  return firstBytes(6, `system_identifier || '/' || ${timeline}`);
-}
-
-/** SQL that says, at the end of a position, that this server may show what comes next. */
-export function showsMore(server: string): string {
-  return `'~' || ${firstBytes(4, server)}`;
-}
-
-function firstBytes(count: number, text: string): string {
-  return `encode(substr(sha256(convert_to(${text}, 'UTF8')), 1, ${count}), 'hex')`;
-}

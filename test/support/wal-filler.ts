@@ -20,6 +20,23 @@ export async function readInsertPosition<DB>(primary: Kysely<DB>): Promise<Inser
   return position;
 }
 
+/** Up to where the log is flushed. */
+export interface FlushPosition {
+  /** In bytes from the start of its page. */
+  readonly inPage: number;
+  /** Whether nothing was written that is not flushed. */
+  readonly isAll: boolean;
+}
+
+export async function readFlushPosition<DB>(primary: Kysely<DB>): Promise<FlushPosition> {
+  const { rows } = await sql<FlushPosition>`
+    select ((pg_current_wal_flush_lsn() - '0/0') % ${sql.lit(PAGE)})::int as "inPage",
+      pg_current_wal_flush_lsn() = pg_current_wal_insert_lsn() as "isAll"`.execute(primary);
+  const [position] = rows;
+  if (position === undefined) throw new Error('The primary gave no WAL position.');
+  return position;
+}
+
 /** Commits until a commit ends exactly where its page of the log does. */
 export async function commitUpToPageEnd<DB>(
   primary: Kysely<DB>,

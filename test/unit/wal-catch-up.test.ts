@@ -198,6 +198,7 @@ describe('in a pipeline', () => {
 test.for<[object, string]>([
   [{ pin: 'session' }, "Expected `pin` to be 'transaction' or 'connection', got \"session\"."],
   [{ pin: null }, "Expected `pin` to be 'transaction' or 'connection', got null."],
+  [{ asynchronousCommits: 1 }, 'Expected `asynchronousCommits` to be a boolean, got 1.'],
   [{ pipeline: 1 }, 'Expected `pipeline` to be a boolean, got 1.'],
   [null as never, 'Expected `options` to be an object, got null.'],
 ])('walCatchUp(%o) is refused', ([options, message]) => {

@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely';
-import { InvalidPositionError } from 'kysely-replica-fallback';
+import { InvalidOptionError, InvalidPositionError } from 'kysely-replica-fallback';
 import { walPosition } from 'kysely-replica-fallback/postgres';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { readReplayed } from '../../src/postgres/replayed-position.ts';
 import { compareWalPositions } from '../../src/postgres/wal-position.ts';
 import { scriptedPostgres } from '../support/scripted-postgres.ts';
@@ -62,6 +62,47 @@ test.for([
   await expect(walPosition(db)).rejects.toThrow('The primary gave no WAL position.');
 });
 
+describe('a primary whose log is flushed up to the middle of a record', () => {
+  test('is asked to flush the rest, and gives the position after that', async () => {
+    const { db, asked } = cutPrimary(() => [{ position: `${ONE}-3000148` }]);
+
+    expect(await walPosition(db)).toBe(`${ONE}-3000148`);
+    expect(asked).toHaveLength(4); // two statements, and what releases their connections
+  });
+
+  test('has the position that it gave first if it refuses', async () => {
+    const { db } = cutPrimary(() => {
+      throw new Error('permission denied');
+    });
+
+    expect(await walPosition(db)).toBe(`${ONE}-3000000`);
+  });
+});
+
+test('`asynchronousCommits` asks for all that was written, flushed or not', async () => {
+  for (const asynchronousCommits of [false, undefined, true]) {
+    const { db, asked } = scriptedPostgres<object>(() => [{ position: `${ONE}-3000148` }]);
+
+    await walPosition(db, { asynchronousCommits });
+
+    const isFlushed = asked.join('').includes('pg_current_wal_flush_lsn');
+    expect(isFlushed).toBe(asynchronousCommits !== true);
+  }
+});
+
+test.for<[never, string]>([
+  [{ asynchronousCommits: 1 } as never, 'Expected `asynchronousCommits` to be a boolean, got 1.'],
+  [null as never, 'Expected `options` to be an object, got null.'],
+])('walPosition() refuses the options %o', async ([options, message]) => {
+  const { db, asked } = scriptedPostgres<object>(() => []);
+
+  const error: unknown = await walPosition(db, options).catch((reason: unknown) => reason);
+
+  expect(error).toBeInstanceOf(InvalidOptionError);
+  expect(error).toMatchObject({ message });
+  expect(asked).toEqual([]);
+});
+
 test('the statement is to Kysely and its plugins what `CompiledQuery.raw` gives', async () => {
   const queries: { readonly sql: string; readonly queryId: object }[] = [];
   const client = {
@@ -79,6 +120,13 @@ test('the statement is to Kysely and its plugins what `CompiledQuery.raw` gives'
     queryId: { queryId: expect.stringMatching(/./) as string },
   });
 });
+
+/** A server whose log is flushed up to the middle of a record, and what it says when it is asked to flush the rest. */
+function cutPrimary(flushed: () => object[]) {
+  return scriptedPostgres<object>((sql) =>
+    sql.includes('pg_logical_emit_message') ? flushed() : [{ position: `${ONE}-3000000 cut` }],
+  );
+}
 
 /** All that a statement reads of the server: functions, and the columns that they return. */
 function usedBy(statements: readonly string[]): string[] {
@@ -102,6 +150,7 @@ test('the statements call nothing but what an ordinary role may call', async () 
     'encode',
     'left',
     'pg_control_system',
+    'pg_current_wal_flush_lsn',
     'pg_current_wal_insert_lsn',
     'pg_size_bytes',
     'pg_walfile_name',

@@ -1,4 +1,3 @@
-import { INSERT_BYTES } from '../../postgres/wal-position.ts';
 import { runSql } from './sql.ts';
 
 /** How far a standby has come towards a WAL position. */
@@ -9,10 +8,13 @@ export interface ReplayProgress {
   readonly pauseState: 'not paused' | 'pause requested' | 'paused';
 }
 
-/** The position after the last record that was written. */
-export async function readInsertPosition(primary: string): Promise<string> {
+/**
+ * The position after all that was committed, or written by a transaction that is open. Committing a record that means nothing
+ * flushes all of it, so that the standby gets there.
+ */
+export async function flushPosition(primary: string): Promise<string> {
   const [row] = await runSql<{ position: string }>(primary, {
-    text: `select ('0/0'::pg_lsn + bytes)::text as position from (${INSERT_BYTES}) as inserted`,
+    text: `select pg_logical_emit_message(true, 'kysely-replica-fallback', '')::text as position`,
   });
   if (row === undefined) throw new Error('The primary gave no WAL position.');
   return row.position;

@@ -1,8 +1,8 @@
 import { InvalidOptionError } from '../../errors.ts';
 import { pollUntil } from './poll-until.ts';
 import {
+  flushPosition,
   readApplyDelay,
-  readInsertPosition,
   readPauseState,
   readReplayProgress,
   type ReplayProgress,
@@ -92,7 +92,7 @@ export function createReplica(server: ServerControl, primaryConnectionString: st
     },
 
     async waitForReplay({ timeoutMs = CONTROL_TIMEOUT_MS } = {}) {
-      const target = await readInsertPosition(primaryConnectionString);
+      const target = await flushPosition(primaryConnectionString);
       let progress: ReplayProgress | undefined;
       await pollUntil(
         async () => {

@@ -31,6 +31,16 @@ const QUESTIONS = [
   },
 ];
 
+const SYMBOLS = [
+  'circle',
+  'rect',
+  'triangle',
+  'diamond',
+  'emptyCircle',
+  'emptyRect',
+  'emptyTriangle',
+];
+
 const WIDTH = 1280;
 const ROW = 46;
 const TOP = 170;
@@ -89,7 +99,7 @@ export function drawPolicies(profiles: readonly ProfileSummary[], stamp: string)
         name: profile,
         xAxisIndex: axis,
         yAxisIndex: axis,
-        symbol: ['circle', 'rect', 'triangle', 'diamond', 'emptyCircle', 'emptyRect'][number % 6],
+        symbol: SYMBOLS[number % SYMBOLS.length],
         symbolSize: 11,
         itemStyle: { opacity: 0.8 },
         data: summaries.map((summary) => [answer(summary), summary.policy]),

@@ -48,7 +48,7 @@ export async function play(
   const startedAt = performance.now();
   const ending = new AbortController();
   const share = () => Math.min(1, (performance.now() - startedAt) / 1000 / seconds);
-  const lagging = profile.play(standby, ending.signal, share);
+  const lagging = profile.play(standby, ending.signal, { share, primary: writer });
 
   const readByAll = (wanted: Wanted): Promise<Sample[]> =>
     Promise.all(policies.map((policy) => read(policy, wanted)));

@@ -1,11 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kysely } from 'kysely';
 import type { Replica } from 'kysely-replica-fallback/testing';
+import type { Database } from './policies.ts';
 
 /** How a standby lags in the course of time. */
 export interface Profile {
   readonly name: string;
-  /** Plays until the signal aborts. `share` tells how much of the time is over, from 0 to 1. */
-  play(standby: Standby, signal: AbortSignal, share: () => number): Promise<void>;
+  /** Plays until the signal aborts. */
+  play(standby: Standby, signal: AbortSignal, stage: Stage): Promise<void>;
+}
+
+interface Stage {
+  /** How much of the time is over, from 0 to 1. */
+  readonly share: () => number;
+  readonly primary: Kysely<Database>;
 }
 
 type Standby = Pick<Replica, 'setApplyDelay' | 'pauseReplay' | 'resumeReplay'>;
@@ -28,7 +36,7 @@ export function listProfiles(random: () => number): Profile[] {
     },
     {
       name: 'a ramp to 600 ms',
-      play: (standby, signal, share) =>
+      play: (standby, signal, { share }) =>
         repeat(signal, async () => {
           await standby.setApplyDelay(Math.round(600 * share()));
           await pause(STEP_MS, signal);
@@ -54,6 +62,22 @@ export function listProfiles(random: () => number): Profile[] {
           );
           await pause(STEP_MS, signal);
         }),
+    },
+    {
+      // Writes 100 rows a second, all of them in one transaction.
+      name: '5 ms, beside a bulk import',
+      async play(standby, signal, { primary }) {
+        await standby.setApplyDelay(5);
+        const bulk = await primary.startTransaction().execute();
+        for (let row = 0; !signal.aborted; row++) {
+          await bulk
+            .insertInto('bench_orders')
+            .values({ id: `bulk-${row}`, version: 1 })
+            .execute();
+          await pause(10, signal);
+        }
+        await bulk.rollback().execute();
+      },
     },
   ];
 }
