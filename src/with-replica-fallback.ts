@@ -2,7 +2,7 @@ import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
 import { observe } from './instruments.ts';
-import { isObject } from './is-object.ts';
+import { isTransaction } from './is-transaction.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
 import { firstReplica } from './replicas.ts';
@@ -174,9 +174,4 @@ async function retry<Client, T>(
 function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {
   const { primary, transaction, enabled } = options;
   return transaction !== undefined || enabled === false || isTransaction(primary);
-}
-
-/** Kysely's `isTransaction`, which other clients do not have. */
-function isTransaction(client: unknown): boolean {
-  return isObject(client) && 'isTransaction' in client && client.isTransaction === true;
 }

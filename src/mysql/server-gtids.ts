@@ -1,3 +1,4 @@
+import { assertNoTransaction } from '../databases/committed.ts';
 import { type GtidClient, selectText } from './gtid-client.ts';
 import { type GtidPosition, type Gtids, parseGtids, printPosition } from './gtid-position.ts';
 import { type Domains, latestOf } from './mariadb-gtids.ts';
@@ -12,6 +13,7 @@ import { unionOf } from './mysql-gtids.ts';
  * whoever sees it the ids of the servers that have been primaries, and how many transactions there were.
  *
  * @param primary - Kysely with its `MysqlDialect`, a promise pool of mysql2, or a pool of mariadb
+ * @throws InvalidOptionError for another client, and for a transaction of Kysely: the position would be older than its commit
  * @throws Error when the server keeps no GTIDs, or those of too many servers, and what the query throws
  *
  * @example
@@ -37,6 +39,7 @@ export async function gtidPosition(primary: GtidClient): Promise<string> {
 
 /** Of a client that nobody has checked. */
 export async function askGtidPosition(primary: object): Promise<string> {
+  assertNoTransaction(primary);
   const server = await ask(primary, 'primary');
   const all = server?.brand === 'mariadb' ? writtenBy(server) : server?.position?.shown;
   if (all === undefined) throw new Error('The primary gave no GTIDs.');

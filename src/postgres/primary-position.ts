@@ -1,3 +1,4 @@
+import { assertNoTransaction, uncommitted } from '../databases/committed.ts';
 import { selectText } from './clients/wal-client.ts';
 import { hashOf } from './hash-sql.ts';
 
@@ -6,9 +7,11 @@ export async function askWalPosition(
   primary: object,
   asynchronousCommits: boolean,
 ): Promise<string> {
+  assertNoTransaction(primary);
   const sql = asynchronousCommits ? INSERT_POSITION : COMMIT_POSITION;
   const position = await selectText(primary, sql, 'primary');
   if (position === undefined) throw new Error('The primary gave no WAL position.');
+  if (position === UNCOMMITTED) throw uncommitted(primary);
   if (!position.endsWith(CUT)) return position;
   const flushed = await selectText(primary, FLUSHED_POSITION, 'primary').catch(() => undefined);
   return flushed ?? position.slice(0, -CUT.length);
@@ -44,11 +47,15 @@ const COMMITTED = `
     (select pg_current_wal_flush_lsn() - '0/0' as flushed) as flushed,
     (select current_setting('synchronous_commit') <> 'off' as is_synchronous) as setting`;
 
-/** Asks for a position. On a primary, the first 8 digits of a segment's name are the current timeline, right after a promotion, too. */
+/** What the server says in a transaction that has written. */
+const UNCOMMITTED = 'uncommitted';
+
+/** On a primary, the first 8 digits of a segment's name are the current timeline, right after a promotion, too. */
 function positionAfter(bytes: string): string {
+  const timeline = `('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`;
   return `
-  select ${hashOf(`('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int`)}
-    || '-' || to_hex(bytes::bigint) || suffix
+  select case when pg_current_xact_id_if_assigned() is not null then '${UNCOMMITTED}'
+    else ${hashOf(timeline)} || '-' || to_hex(bytes::bigint) || suffix end
   from pg_control_system(), (${bytes}) as position`;
 }
 

@@ -22,9 +22,10 @@ export interface WalPositionOptions {
  * It is a short, URL-safe string, such as `9a33a5c48496-3000148`: the cluster and its timeline, as a hash, and the position.
  * It tells whoever sees it nothing but how much WAL there is.
  *
- * @param primary - a client of Kysely or Drizzle, a transaction of one, or a pool or client of pg
+ * @param primary - a client of Kysely or Drizzle, or a pool or client of pg, outside of a transaction
  * @throws what the query throws, for instance because the server is a standby
- * @throws InvalidOptionError for another client, and for an invalid option
+ * @throws InvalidOptionError for another client, for an invalid option, for a transaction of Kysely, and in any other
+ *   transaction that has written: the position would be older than the commit
  *
  * @example
  * ```ts

@@ -198,6 +198,17 @@ describe('a client that is', () => {
   });
 });
 
+test('a transaction of Kysely has no position, because it is not committed yet', async () => {
+  const { pool, asked } = poolWith(REACHED);
+  const transaction = Object.assign(pool, { isTransaction: true });
+
+  await expect(gtidPosition(transaction)).rejects.toMatchObject({
+    name: 'InvalidOptionError',
+    option: 'primary',
+  });
+  expect(asked).toEqual([]);
+});
+
 describe('the pool that a query gets', () => {
   test('is its connection, which it cannot give back', async () => {
     const { pool, asked } = poolWith(REACHED);

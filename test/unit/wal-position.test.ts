@@ -152,6 +152,7 @@ test('the statements call nothing but what an ordinary role may call', async () 
     'pg_control_system',
     'pg_current_wal_flush_lsn',
     'pg_current_wal_insert_lsn',
+    'pg_current_xact_id_if_assigned',
     'pg_size_bytes',
     'pg_walfile_name',
     'sha256',

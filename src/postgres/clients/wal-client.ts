@@ -12,7 +12,7 @@ import type { Pin, PinnedRun, SqlClient } from '../../databases/sql-client.ts';
 /** A client that `walCatchUp` knows, by its shape: Kysely's, a `pg.Pool`, or Drizzle's on one. */
 export type WalClient = KyselyClient | DrizzleClient | PgPool;
 
-/** What `walPosition` can ask: such a client, a transaction of it, or a client of pg's. */
+/** What `walPosition` can ask: such a client, a connection of it, or a client of pg's. */
 export type WalConnection = KyselyConnection | DrizzleConnection | PgPool | PgClient;
 
 /**
