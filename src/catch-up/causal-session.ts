@@ -45,7 +45,8 @@ export interface CausalSession<Client> {
   wrote(position?: string): void;
   /**
    * Where the session is when it is asked, for its next part to start from: in another request, service or job. `undefined`
-   * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer.
+   * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer. With `enabled: false`,
+   * the primary is not asked: it is as far as the session knows.
    */
   position(): Promise<string | undefined>;
 }
@@ -134,7 +135,7 @@ class Session<Client> implements CausalSession<Client> {
   }
 
   async position(): Promise<string | undefined> {
-    if (this.#floor.isKnown) return this.#floor.position;
+    if (this.#floor.isKnown || this.#bound.enabled === false) return this.#floor.position;
     const positions = positionsOf(this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
     const found = await positions.since(countQueries(), ask);

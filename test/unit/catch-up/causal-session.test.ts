@@ -202,10 +202,10 @@ describe('a session that has read', () => {
     expect(cluster.primary.asked).toBe(asked + 1);
   });
 
-  test('asks where the primary is after a bypass', async () => {
+  test('asks where the primary is after a bypass that is not by the switch', async () => {
     const cluster = fakeCluster();
     cluster.write('o1');
-    const session = createCausalSession(reader(cluster, { enabled: false }));
+    const session = createCausalSession(reader(cluster, { replica: [] }));
     await inTime(session.read(cluster.find('o1')));
     expect(await session.position()).toBe('log-1');
   });

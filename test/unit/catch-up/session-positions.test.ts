@@ -77,6 +77,36 @@ describe('the position of a session that writes while it is asked for', () => {
   });
 });
 
+describe('the position of a session whose reads are switched off', () => {
+  test('is what the session knows, and the primary is not asked for it', async () => {
+    const cluster = fakeCluster();
+    const read = createReplicaFallback<FakeServer>({ ...cluster.options, enabled: false });
+    const session = createCausalSession(read);
+
+    cluster.write('o1');
+    session.wrote();
+    expect(await session.read(cluster.find('o1'))).toMatchObject({ version: 1 });
+    expect(await session.position()).toBeUndefined();
+
+    const after = cluster.write('o1');
+    session.wrote(after);
+    session.wrote();
+    expect(await session.position()).toBe(after);
+    expect(cluster.primary.asked).toBe(0);
+  });
+
+  test('is asked for where one read alone was sent to the primary', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster));
+
+    const after = cluster.write('o1');
+    await session.read(cluster.find('o1'), { enabled: false });
+
+    expect(await session.position()).toBe(after);
+    expect(cluster.primary.asked).toBe(1);
+  });
+});
+
 describe('sessions that ask for their positions while the primary does not tell', () => {
   test('share two queries at most, one at a time, and all of them get the error', async () => {
     const cluster = fakeCluster();
