@@ -1,4 +1,5 @@
 import { assertObject } from './assert-object.ts';
+import { isAboutErrors, isAboutMisses } from './classifier.ts';
 import { invalidOption } from './errors.ts';
 import type { CatchUp } from './informed-read.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
@@ -55,8 +56,14 @@ export function bindOptions<Client, T>(
   if (pickReplica !== undefined) assertFunction('pickReplica', pickReplica);
   if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
   if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
-  if (isMiss !== undefined) assertFunction('isMiss', isMiss);
-  if (isUnavailable !== undefined) assertFunction('isUnavailable', isUnavailable);
+  if (isMiss !== undefined) {
+    assertFunction('isMiss', isMiss);
+    assert(isAboutMisses(isMiss), 'isMiss', ABOUT_MISSES, isMiss);
+  }
+  if (isUnavailable !== undefined) {
+    assertFunction('isUnavailable', isUnavailable);
+    assert(isAboutErrors(isUnavailable), 'isUnavailable', ABOUT_ERRORS, isUnavailable);
+  }
   if (replicaTimeoutMs !== undefined) assertTimeLimit('replicaTimeoutMs', replicaTimeoutMs);
   if (retryMs !== undefined) assertRetryMs(retryMs);
   if (catchUp !== undefined) {
@@ -133,6 +140,8 @@ function assertReplica(replica: unknown): void {
   for (const [index, client] of replica.entries()) assertClient(`replica[${index}]`, client);
 }
 
+const ABOUT_MISSES = 'a function of the value, or a classifier such as `noRow`';
+const ABOUT_ERRORS = 'a function of the error';
 const A_TIME_LIMIT = `a number of milliseconds above 0 and up to ${LONGEST_DELAY}`;
 const A_CATCH_UP = 'a catch-up, by `walCatchUp()` or the like';
 const A_BUDGET = 'a budget, by `createPrimaryBudget()`';

@@ -1,4 +1,5 @@
 export type { Attempt, AttemptContext, AttemptSource, ReplicaQuery } from './attempt.ts';
+export type { ErrorClassifier, IsMiss, MissClassifier, MissTest } from './classifier.ts';
 export { createReplicaFallback, type ReplicaFallback } from './create-replica-fallback.ts';
 export {
   InvalidOptionError,
@@ -8,16 +9,7 @@ export {
   ReplicaTimeoutError,
 } from './errors.ts';
 export type { CatchUp, Floor, InformedRead, PinnedQuery } from './informed-read.ts';
-export {
-  anyOf,
-  type ErrorClass,
-  type ErrorClassifier,
-  type MissClassifier,
-  noRow,
-  noRows,
-  returned,
-  thrown,
-} from './miss.ts';
+export { anyOf, attempted, type ErrorClass, noRow, noRows, returned, thrown } from './miss.ts';
 export type { ReplicaFallbackOptions, TransactionOf } from './options.ts';
 export {
   createPrimaryBudget,

@@ -1,47 +1,21 @@
+import { mayBeARow, rowsOf } from './answers.ts';
 import type { Attempt } from './attempt.ts';
-import { isObject } from './is-object.ts';
+import {
+  askIsMiss,
+  errorClassifier,
+  type ErrorClassifier,
+  isAboutErrors,
+  isAboutMisses,
+  type IsMiss,
+  isPlain,
+  type MissClassifier,
+  missClassifier,
+  type MissTest,
+  toldByOneOf,
+} from './classifier.ts';
+import { invalidOption } from './errors.ts';
 
-/**
- * Says whether an attempt on the replica is a miss: the replica answered, and its answer is "not here (yet)".
- * It is asked about the primary's answer, too, where it only tells the outcome `primary` from `not_found`.
- *
- * It must be quick and must not throw: what it throws ends the read.
- *
- * @example
- * ```ts
- * import type { MissClassifier } from 'kysely-replica-fallback';
- *
- * const isPending: MissClassifier<{ status: string } | undefined> = (attempt) =>
- *   attempt.ok && attempt.value?.status === 'pending';
- * ```
- */
-export interface MissClassifier<T> {
-  (attempt: Attempt<T>): boolean;
-  readonly [asked]?: 'attempt';
-}
-
-/**
- * Says whether an error means that the replica could not answer: that it is down, slow, or cancelled the query.
- *
- * @example
- * ```ts
- * import { anyOf, type ErrorClassifier } from 'kysely-replica-fallback';
- * import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
- *
- * const isOverloaded: ErrorClassifier = (error) => error instanceof OverloadedError;
- * const isUnavailable = anyOf(replicaUnavailable, isOverloaded);
- * ```
- */
-export interface ErrorClassifier {
-  (error: unknown): boolean;
-  readonly [asked]?: 'error';
-}
-
-/**
- * Exists in types only, so that `isMiss: replicaUnavailable`, which would never match, does not compile. A plain function
- * may be either.
- */
-declare const asked: unique symbol;
+export type { ErrorClassifier };
 
 /**
  * No row came: `undefined`, `null`, or the `NoResultError` of Kysely's `executeTakeFirstOrThrow()`.
@@ -58,10 +32,13 @@ declare const asked: unique symbol;
  * );
  * ```
  */
-export const noRow: MissClassifier<unknown> = (attempt) =>
-  attempt.ok
-    ? attempt.value === undefined || attempt.value === null
-    : isNoResultError(attempt.error);
+export const noRow: MissClassifier<unknown> = missClassifier(
+  (attempt) =>
+    attempt.ok
+      ? attempt.value === undefined || attempt.value === null
+      : isNoResultError(attempt.error),
+  mayBeARow,
+);
 
 /**
  * No rows came: an empty array, or a raw `sql` result whose `rows` is empty. Never the default, because an empty
@@ -78,31 +55,62 @@ export const noRow: MissClassifier<unknown> = (attempt) =>
  * );
  * ```
  */
-export const noRows: MissClassifier<unknown> = (attempt) => {
-  if (!attempt.ok) return false;
-  const rows = Array.isArray(attempt.value) ? attempt.value : rowsOf(attempt.value);
-  return rows?.length === 0;
-};
+export const noRows: MissClassifier<readonly unknown[] | { readonly rows: readonly unknown[] }> =
+  missClassifier<unknown>(
+    (attempt) => attempt.ok && rowsOf(attempt.value)?.length === 0,
+    (value) => rowsOf(value) !== undefined,
+  );
 
 /**
  * A value that fails your test: older than what you know, or without what you need. The test sees values only,
- * never errors.
+ * never errors. A plain function for `isMiss` means the same.
  *
- * @param predicate - returns `true` for a value that is a miss
+ * @param isMiss - returns `true` for a value that is a miss
  *
  * @example
  * ```ts
  * import { returned, withReplicaFallback } from 'kysely-replica-fallback';
  * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
  *
+ * const isUnpaid = returned((order: { status: string } | undefined) => order?.status !== 'paid');
+ *
  * await withReplicaFallback(
  *   (db) => db.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst(),
- *   { primary, replica, isMiss: returned((order) => order === undefined || order.version < seen) },
+ *   { primary, replica, isMiss: isUnpaid },
  * );
  * ```
  */
-export function returned<T>(predicate: (value: T) => boolean): MissClassifier<T> {
-  return (attempt) => attempt.ok && predicate(attempt.value);
+export function returned<T>(isMiss: MissTest<T>): MissClassifier<T> {
+  return missClassifier(
+    (attempt) => attempt.ok && isMiss(attempt.value),
+    () => true,
+  );
+}
+
+/**
+ * An attempt that fails your test, which sees all of it: its value or its error, and its `source`.
+ *
+ * @param isMiss - returns `true` for an attempt that is a miss
+ *
+ * @example
+ * ```ts
+ * import { attempted, withReplicaFallback } from 'kysely-replica-fallback';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * await withReplicaFallback(
+ *   (db) => db.selectFrom('order_lines').selectAll().where('order_id', '=', id).execute(),
+ *   {
+ *     primary,
+ *     replica,
+ *     isMiss: attempted(
+ *       (attempt) => attempt.ok && attempt.value.length < expected && attempt.source !== 'primary',
+ *     ),
+ *   },
+ * );
+ * ```
+ */
+export function attempted<T>(isMiss: (attempt: Attempt<T>) => boolean): MissClassifier<T> {
+  return missClassifier(isMiss, () => true);
 }
 
 /** An error class. It may be abstract. */
@@ -125,16 +133,16 @@ export type ErrorClass = abstract new (...args: never[]) => Error;
  * });
  * ```
  */
-export function thrown(
-  matches: ErrorClass | ((error: unknown) => boolean),
-): MissClassifier<unknown> {
-  if (isErrorClass(matches)) return (attempt) => !attempt.ok && attempt.error instanceof matches;
-  return (attempt) => !attempt.ok && matches(attempt.error);
+export function thrown(matches: ErrorClass | ErrorClassifier): MissClassifier<unknown> {
+  const isOne = isErrorClass(matches) ? (error: unknown) => error instanceof matches : matches;
+  return missClassifier((attempt) => !attempt.ok && isOne(attempt.error));
 }
 
 /**
- * Combines classifiers of attempts, for `isMiss`, or of errors, for `isUnavailable`. They are asked in order, until one
- * returns `true`.
+ * Combines what may stand for `isMiss`, plain functions of the value included, or what may stand for `isUnavailable`. They
+ * are asked in order, until one returns `true`.
+ *
+ * @throws InvalidOptionError for a mixture of the two, and for what is no function
  *
  * @example
  * ```ts
@@ -145,21 +153,44 @@ export function thrown(
  * await withReplicaFallback((db) => loadOrder(db, id), {
  *   primary,
  *   replica,
- *   isMiss: anyOf(noRow, thrown(OrderNotFoundError)),
+ *   isMiss: anyOf(noRow, thrown(OrderNotFoundError), (order) => order.version < seen),
  *   isUnavailable: anyOf(recoveryConflict, connectionLost),
  * });
  * ```
  */
+export function anyOf<T>(...tests: MissTest<NoInfer<T>>[]): (subject: T) => boolean;
+export function anyOf<T>(...classifiers: IsMiss<NoInfer<T>>[]): MissClassifier<T>;
 export function anyOf(...classifiers: ErrorClassifier[]): ErrorClassifier;
-export function anyOf<T>(...classifiers: MissClassifier<NoInfer<T>>[]): MissClassifier<T>;
-export function anyOf<Subject>(...classifiers: ((subject: Subject) => boolean)[]) {
-  return (subject: Subject) => {
-    for (const isOne of classifiers) {
-      const answer = isOne(subject);
-      if (answer) return answer; // `true`, or a promise, which the read refuses
-    }
-    return false;
-  };
+export function anyOf<T>(...classifiers: IsMiss<T>[]): MissClassifier<T>;
+export function anyOf<T>(...classifiers: (IsMiss<T> | ErrorClassifier)[]) {
+  for (const given of classifiers) {
+    if (typeof given !== 'function') throw invalidOption('classifiers', 'functions', given);
+  }
+  if (classifiers.every(isPlain)) {
+    return (subject: T) => firstYes(classifiers, (isOne) => isOne(subject));
+  }
+  if (classifiers.every(isAboutMisses)) {
+    return missClassifier<T>(
+      (attempt) => firstYes(classifiers, (isMiss) => askIsMiss(isMiss, attempt)),
+      toldByOneOf(classifiers),
+    );
+  }
+  if (classifiers.every(isAboutErrors)) {
+    return errorClassifier((error) => firstYes(classifiers, (isOne) => isOne(error)));
+  }
+  throw invalidOption('classifiers', 'all about misses, or all about errors', classifiers);
+}
+
+/** `true`, or a promise, which the read refuses. */
+function firstYes<Classifier>(
+  classifiers: readonly Classifier[],
+  ask: (classifier: Classifier) => boolean,
+): boolean {
+  for (const classifier of classifiers) {
+    const answer = ask(classifier);
+    if (answer) return answer;
+  }
+  return false;
 }
 
 /**
@@ -170,10 +201,6 @@ function isNoResultError(error: unknown): boolean {
   return error instanceof Error && error.message === 'no result' && 'node' in error;
 }
 
-function rowsOf(value: unknown): readonly unknown[] | undefined {
-  return isObject(value) && 'rows' in value && Array.isArray(value.rows) ? value.rows : undefined;
-}
-
-function isErrorClass(matches: ErrorClass | ((error: unknown) => boolean)): matches is ErrorClass {
+function isErrorClass(matches: ErrorClass | ErrorClassifier): matches is ErrorClass {
   return matches === Error || matches.prototype instanceof Error;
 }

@@ -1,6 +1,6 @@
 import type { CatchUp } from './informed-read.ts';
 import type { Meter } from './instruments.ts';
-import type { ErrorClassifier, MissClassifier } from './miss.ts';
+import type { ErrorClassifier, IsMiss } from './classifier.ts';
 import type { ReadReport, ReplicaFallbackLogger } from './read-report.ts';
 import type { PrimaryBudget } from './primary-budget.ts';
 import type { RetryMs } from './retry-policy.ts';
@@ -36,8 +36,11 @@ export interface ReplicaFallbackOptions<Client, T> {
   readonly transaction?: TransactionOf<NoInfer<Client>> | undefined;
   /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
   readonly enabled?: boolean | undefined;
-  /** What counts as "not here (yet)". Default is `noRow`: `undefined`, `null` or Kysely's `NoResultError`. */
-  readonly isMiss?: MissClassifier<T> | undefined;
+  /**
+   * What counts as "not here (yet)": a function of the value, such as `(exists) => !exists`, or a classifier. Default is
+   * `noRow`: `undefined`, `null` or Kysely's `NoResultError`. It never matches a list, a count or a flag.
+   */
+  readonly isMiss?: IsMiss<T> | undefined;
   /**
    * Which errors mean that the replica could not answer. Such a failure goes to another replica, or else to the primary,
    * at once: with no wait, and without asking the same replica again. By default no error does, and each one that is not

@@ -1,7 +1,8 @@
 import type { Attempt } from './attempt.ts';
+import { askIsMiss, type ErrorClassifier } from './classifier.ts';
 import { InvalidOptionError, ReplicaBehindError, ReplicaTimeoutError } from './errors.ts';
 import { isObject } from './is-object.ts';
-import { type ErrorClassifier, noRow } from './miss.ts';
+import { noRow } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { executed } from './run-query.ts';
 
@@ -38,7 +39,7 @@ export function judge<T>(
     else if (attempt.source !== 'primary' && isFailure(attempt.error, isUnavailable)) {
       return { kind: 'failure', ending: attempt };
     }
-    if (saysYes('isMiss', isMiss(attempt))) return { kind: 'miss', ending: attempt };
+    if (saysYes('isMiss', askIsMiss(isMiss, attempt))) return { kind: 'miss', ending: attempt };
   } catch (error) {
     return { kind: 'error', ending: { ok: false, error } };
   }
@@ -78,9 +79,9 @@ function hasName(error: unknown, name: string): boolean {
   return isObject(error) && 'name' in error && error.name === name;
 }
 
-/** A promise would be a yes to every question, and types do not keep JavaScript from giving one. */
+/** A promise or a function would be a yes to every question, and types do not keep JavaScript from giving one. */
 export function saysYes(option: string, answer: unknown): boolean {
-  if (isObject(answer) && 'then' in answer) {
+  if (typeof answer === 'function' || (isObject(answer) && 'then' in answer)) {
     throw new InvalidOptionError(option, 'a function that returns a boolean', answer);
   }
   return Boolean(answer);

@@ -1,7 +1,6 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
 import { bindOptions } from './bind-options.ts';
 import { invalidOption } from './errors.ts';
-import type { MissClassifier } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { startRead } from './with-replica-fallback.ts';
 
@@ -90,9 +89,9 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
     }
   };
   // Hears of each answer that counts, and of none that came too late.
-  const isMiss: MissClassifier<readonly Row[]> = (attempt) => {
-    if (attempt.ok) keep(attempt.value);
-    return attempt.ok && missing.size > 0;
+  const isMiss = (rows: readonly Row[]): boolean => {
+    keep(rows);
+    return missing.size > 0;
   };
   const queryMissing: ReplicaQuery<Client, readonly Row[]> = (db, attempt) => {
     const keysLeft = wanted.filter((key) => missing.has(key));

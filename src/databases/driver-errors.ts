@@ -1,5 +1,5 @@
 import { isObject } from '../is-object.ts';
-import type { ErrorClassifier } from '../miss.ts';
+import { type ErrorClassifier, errorClassifier } from '../classifier.ts';
 
 /** What a driver says of an error. */
 export interface DriverError {
@@ -16,14 +16,14 @@ export interface DriverError {
 
 /** Asks of the error and of what it was made of: Drizzle, Prisma and others wrap what the driver threw. */
 export function someError(isOne: (error: DriverError) => boolean): ErrorClassifier {
-  return (error) => {
+  return errorClassifier((error) => {
     let cause: unknown = isErrorLike(error) ? error : undefined;
     for (let depth = 0; isObject(cause) && depth < 5; depth++) {
       if (isOne(read(cause))) return true;
       cause = causeOf(cause);
     }
     return false;
-  };
+  });
 }
 
 /** By its shape: in Jest, what Node.js throws is no instance of a test's `Error`. */

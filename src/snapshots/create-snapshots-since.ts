@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { bindOptions } from '../bind-options.ts';
-import { anyOf, thrown } from '../miss.ts';
+import { anyOf, attempted, thrown } from '../miss.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
 import { startRead } from '../with-replica-fallback.ts';
 import { checkedSnapshotsSince, getSnapshotsSince } from './get-snapshots-since.ts';
@@ -61,5 +61,5 @@ export function createSnapshotsSince<DB>(
 /** The primary's page is as complete as it gets. */
 const isMiss = anyOf<SnapshotPage>(
   thrown(SnapshotNotFoundError),
-  (attempt) => attempt.ok && attempt.source !== 'primary' && isIncomplete(attempt.value),
+  attempted((page) => page.ok && page.source !== 'primary' && isIncomplete(page.value)),
 );

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import {
-  type MissClassifier,
-  noRow,
+  attempted,
+  type IsMiss,
   ReplicaBehindError,
   type ReplicaFallbackOptions,
   type ReadReport,
@@ -174,13 +174,16 @@ export async function runScenario(
   return { choices: { asked, starters }, reads, deposits, withdrawals };
 }
 
-const CLASSIFIERS: Record<Scenario['isMiss'], MissClassifier<unknown> | undefined> = {
+const CLASSIFIERS: Record<Scenario['isMiss'], IsMiss<unknown> | undefined> = {
   default: undefined,
-  'undefined only': (attempt) => attempt.ok && attempt.value === undefined,
-  throws(attempt) {
-    if (noRow(attempt)) throw CLASSIFIER_ERROR;
+  'undefined only': (value) => value === undefined,
+  throws: attempted((attempt) => {
+    const isNothing = attempt.ok
+      ? attempt.value === undefined || attempt.value === null
+      : attempt.error instanceof Error && attempt.error.message === 'no result';
+    if (isNothing) throw CLASSIFIER_ERROR;
     return false;
-  },
+  }),
 };
 
 type Picker = ReplicaFallbackOptions<Client, unknown>['pickReplica'];

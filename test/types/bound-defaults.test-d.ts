@@ -43,6 +43,12 @@ test('overrides see the type of the value, without an annotation', () => {
     operation: 'order_by_id',
   });
   expectTypeOf(order).toEqualTypeOf<Promise<Order | undefined>>();
+  void read((db) => db.selectFrom('orders').select('id').execute(), {
+    isMiss: (orders) => {
+      expectTypeOf(orders).toEqualTypeOf<{ id: string }[]>();
+      return orders.length === 0;
+    },
+  });
 });
 
 test('overrides may bring a transaction, another client or nothing', () => {

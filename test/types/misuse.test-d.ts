@@ -1,10 +1,15 @@
 import type { Kysely } from 'kysely';
 import {
   anyOf,
+  type Attempt,
+  attempted,
   createPrimaryBudget,
   createReplicaFallback,
-  type MissClassifier,
+  type MissTest,
   noRow,
+  noRows,
+  returned,
+  thrown,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { replicaUnavailable } from 'kysely-replica-fallback/postgres';
@@ -50,11 +55,53 @@ test('an option that does not exist does not compile', () => {
 });
 
 test('a classifier of another type does not compile', () => {
-  const ofNumbers: MissClassifier<number> = () => true;
+  const ofNumbers: MissTest<number> = (count) => count === 0;
   // @ts-expect-error the query gives a string
   void withReplicaFallback(async () => 'x', { primary, isMiss: ofNumbers });
+  // @ts-expect-error nor as a classifier
+  void withReplicaFallback(async () => 'x', { primary, isMiss: returned(ofNumbers) });
+  // @ts-expect-error nor in `anyOf`
+  void withReplicaFallback(async () => 'x', { primary, isMiss: anyOf(noRow, ofNumbers) });
   // @ts-expect-error nor as an override
   void createReplicaFallback({ primary })(async () => 'x', { isMiss: ofNumbers });
+});
+
+test('`noRows` compiles for lists and raw results only', () => {
+  void withReplicaFallback(async () => ['x'], { primary, isMiss: noRows });
+  void withReplicaFallback(async () => ({ rows: ['x'] }), { primary, isMiss: noRows });
+  // @ts-expect-error a row
+  void withReplicaFallback(async () => ({ id: 'x' }), { primary, isMiss: noRows });
+  // @ts-expect-error a row or none
+  void withReplicaFallback(async () => ['x'].at(0), { primary, isMiss: noRows });
+  // @ts-expect-error a count
+  void withReplicaFallback(async () => 0, { primary, isMiss: noRows });
+  // @ts-expect-error a flag
+  void withReplicaFallback(async () => true, { primary, isMiss: anyOf(noRow, noRows) });
+  // @ts-expect-error reads of whatever kind
+  createReplicaFallback({ primary, isMiss: noRows });
+});
+
+test('a function of the attempt does not compile where the value is given', () => {
+  const find = async () => ({ id: 'x' });
+  // @ts-expect-error a row has no `ok`
+  void withReplicaFallback(find, { primary, isMiss: (attempt) => !attempt.ok });
+  const wasReplica = (attempt: Attempt<unknown>) => attempt.source === 'replica';
+  // @ts-expect-error `attempted` is missing
+  void withReplicaFallback(find, { primary, isMiss: wasReplica });
+  void withReplicaFallback(find, { primary, isMiss: attempted(wasReplica) });
+});
+
+test('a classifier that was not called, or of a classifier, does not compile', () => {
+  // @ts-expect-error not called
+  void withReplicaFallback(async () => 'x', { primary, isMiss: returned });
+  // @ts-expect-error not called
+  void withReplicaFallback(async () => 'x', { primary, isMiss: thrown });
+  // @ts-expect-error a class
+  void withReplicaFallback(async () => 'x', { primary, isMiss: RangeError });
+  // @ts-expect-error it is one already
+  returned(noRow);
+  // @ts-expect-error nor is an error a row
+  thrown(noRow);
 });
 
 test('a classifier of errors does not compile where attempts are classified, nor the other way round', () => {
@@ -70,6 +117,16 @@ test('a classifier of errors does not compile where attempts are classified, nor
     primary,
     isUnavailable: anyOf(replicaUnavailable, (error) => error instanceof RangeError),
   });
+  void withReplicaFallback(query, {
+    primary,
+    isUnavailable: anyOf(
+      (error) => error instanceof RangeError,
+      (error) => error === 1,
+    ),
+  });
+  const isSlow = (error: unknown) => error === 'slow';
+  const isEither = anyOf(isSlow, isSlow);
+  void withReplicaFallback(query, { primary, isUnavailable: isEither });
 });
 
 test('a classifier that is async does not compile', () => {

@@ -3,7 +3,9 @@ import {
   anyOf,
   type Attempt,
   type AttemptContext,
+  attempted,
   type MissClassifier,
+  type MissTest,
   noRow,
   noRows,
   returned,
@@ -86,15 +88,82 @@ test('the result is what an async query returns', () => {
   expectTypeOf(read).toEqualTypeOf<Promise<number>>();
 });
 
-test('a classifier sees the type of the value, without an annotation', () => {
+test('a function sees the type of the value, without an annotation', () => {
+  const read = withReplicaFallback((db) => db.selectFrom('orders').selectAll().executeTakeFirst(), {
+    primary,
+    replica,
+    isMiss: (order) => {
+      expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+      return order === undefined || order.version < 3;
+    },
+  });
+  expectTypeOf(read).toEqualTypeOf<Promise<Order | undefined>>();
+});
+
+test('`attempted` sees the type of the attempt, without an annotation', () => {
   void withReplicaFallback((db) => db.selectFrom('orders').select('id').execute(), {
     primary,
     replica,
-    isMiss: (attempt) => {
+    isMiss: attempted((attempt) => {
       expectTypeOf(attempt).toEqualTypeOf<Attempt<{ id: string }[]>>();
       return attempt.ok && attempt.value.length === 0;
-    },
+    }),
   });
+});
+
+test('functions inside `anyOf` see the type of the value, wherever they stand', () => {
+  const first = (db: Kysely<Database>) => db.selectFrom('orders').selectAll().executeTakeFirst();
+  const options = { primary, replica };
+  const seen = (order: Order | undefined) => order === undefined;
+  void withReplicaFallback((db) => first(db), {
+    ...options,
+    isMiss: anyOf(noRow, (order) => {
+      expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+      return seen(order);
+    }),
+  });
+  void withReplicaFallback((db) => first(db), {
+    ...options,
+    isMiss: anyOf((order) => {
+      expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+      return seen(order);
+    }, thrown(RangeError)),
+  });
+  void withReplicaFallback((db) => first(db), {
+    ...options,
+    isMiss: anyOf(
+      (order) => {
+        expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+        return seen(order);
+      },
+      returned((order) => {
+        expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+        return seen(order);
+      }),
+    ),
+  });
+  void withReplicaFallback((db) => first(db), {
+    ...options,
+    isMiss: anyOf(
+      attempted((attempt) => {
+        expectTypeOf(attempt.source).toEqualTypeOf<'replica' | 'replica_retry' | 'primary'>();
+        return attempt.ok && seen(attempt.value);
+      }),
+      anyOf((order) => {
+        expectTypeOf(order).toEqualTypeOf<Order | undefined>();
+        return seen(order);
+      }),
+    ),
+  });
+  const isMiss = anyOf(noRow, (order: Order | undefined) => seen(order));
+  expectTypeOf(isMiss).toEqualTypeOf<MissClassifier<Order | undefined>>();
+  void withReplicaFallback((db) => first(db), { ...options, isMiss });
+});
+
+test('a generic function may hand on a function of the value', () => {
+  const read = <Row>(find: (db: Kysely<Database>) => Promise<Row>, isMiss: MissTest<Row>) =>
+    withReplicaFallback(find, { primary, replica, isMiss: anyOf(noRow, isMiss) });
+  expectTypeOf(read<string>).returns.toEqualTypeOf<Promise<string>>();
 });
 
 test('classifiers inside `anyOf` see the type of the value, without an annotation', () => {

@@ -1,19 +1,24 @@
 import { sql } from 'kysely';
 import {
   anyOf,
-  type Attempt,
-  type MissClassifier,
+  attempted,
+  InvalidOptionError,
+  type IsMiss,
   noRow,
   noRows,
   returned,
   thrown,
+  withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { connectionLost, replicaUnavailable } from 'kysely-replica-fallback/postgres';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
+import { isAMiss } from '../support/is-a-miss.ts';
 
-const source = 'replica';
-const value = <T>(given: T): Attempt<T> => ({ ok: true, value: given, source });
-const error = (given: unknown): Attempt<never> => ({ ok: false, error: given, source });
+const value = (given: unknown) => async () => given;
+const error = (given: unknown) => async () => {
+  throw given;
+};
 
 const db = dummyKysely();
 const noResultError = await db
@@ -32,8 +37,8 @@ class ConcreteError extends AbstractError {
   readonly id = 'o1';
 }
 
-/** The classifier's name, the attempt in words, the classifier and the attempt. */
-type Row = [string, string, MissClassifier<unknown>, Attempt<unknown>];
+/** The classifier's name, the answer in words, the classifier and the answer. */
+type Row = [string, string, IsMiss<never>, () => Promise<unknown>];
 
 test.for<Row>([
   ['noRow', 'undefined', noRow, value(undefined)],
@@ -54,8 +59,8 @@ test.for<Row>([
   ['thrown', 'an error of an abstract class', thrown(AbstractError), error(new ConcreteError())],
   ['thrown', 'a RangeError, when given Error,', thrown(Error), error(new RangeError())],
   ['thrown', 'an error that its predicate picks', thrown((reason) => reason === 404), error(404)],
-])('%s takes %s for a miss', ([_name, _what, isMiss, attempt]) => {
-  expect(isMiss(attempt)).toBe(true);
+])('%s takes %s for a miss', async ([_name, _what, isMiss, answers]) => {
+  expect(await isAMiss(isMiss, answers)).toBe(true);
 });
 
 test.for<Row>([
@@ -82,36 +87,62 @@ test.for<Row>([
   ['thrown', 'a value, whatever its predicate says,', thrown(() => true), value(undefined)],
   ['thrown', 'an error that its predicate leaves', thrown(() => false), error(new Error('other'))],
   ['anyOf', 'anything, when given no classifiers,', anyOf<unknown>(), value(undefined)],
-])('%s does not take %s for a miss', ([_name, _what, isMiss, attempt]) => {
-  expect(isMiss(attempt)).toBe(false);
+])('%s does not take %s for a miss', async ([_name, _what, isMiss, answers]) => {
+  expect(await isAMiss(isMiss, answers)).toBe(false);
 });
 
-test('returned hands the very value to its predicate', () => {
+test('returned hands the very value to its predicate', async () => {
   const order = { version: 1 };
   const seen: unknown[] = [];
 
-  returned((given) => seen.push(given) === 0)(value(order));
+  await isAMiss(
+    returned((given: unknown) => seen.push(given) === 0),
+    value(order),
+  );
 
+  expect(seen).toEqual([order]);
   expect(seen[0]).toBe(order);
 });
 
-test('anyOf asks its classifiers in order with the attempt, until one says yes', () => {
-  const asked: [string, Attempt<unknown>][] = [];
-  const classifier = (name: string, answer: boolean) => (attempt: Attempt<unknown>) => {
-    asked.push([name, attempt]);
+test('anyOf asks in order, until one says yes', async () => {
+  const asked: string[] = [];
+  const says = (name: string, answer: boolean) => () => {
+    asked.push(name);
     return answer;
   };
-  const attempt = value(undefined);
 
-  const isMiss = anyOf(classifier('a', false), classifier('b', true), classifier('c', true));
+  const isMiss = anyOf(
+    says('a', false),
+    returned(says('b', false)),
+    attempted(says('c', true)),
+    says('d', true),
+  );
 
-  expect(isMiss(attempt)).toBe(true);
-  expect(asked).toEqual([
-    ['a', attempt],
-    ['b', attempt],
-  ]);
+  expect(await isAMiss(isMiss, value(1))).toBe(true);
+  expect(asked).toEqual(['a', 'b', 'c', 'a', 'b', 'c']); // about the replica's answer, then about the primary's
 });
 
-test('anyOf says no when all of its classifiers do', () => {
-  expect(anyOf(noRow, noRows, thrown(NotFoundError))(value(0))).toBe(false);
+test('anyOf says no when all of its classifiers do', async () => {
+  expect(await isAMiss(anyOf(noRow, noRows, thrown(NotFoundError)), value(0))).toBe(false);
+});
+
+test.for<[string, unknown[]]>([
+  ['a classifier of misses with one of errors', [noRow, replicaUnavailable]],
+  ['the same the other way round, beside a function', [connectionLost, () => true, thrown(Error)]],
+  ['undefined', [noRow, undefined]],
+  ['a list of classifiers', [[noRow, noRows]]],
+])('anyOf refuses %s', ([, classifiers]) => {
+  expect(() => anyOf(...(classifiers as never[]))).toThrow(InvalidOptionError);
+});
+
+test.for<[string, object]>([
+  ['isMiss', { isMiss: replicaUnavailable }],
+  ['isMiss', { isMiss: anyOf(connectionLost, () => true) }],
+  ['isUnavailable', { isUnavailable: noRow }],
+  ['isUnavailable', { isUnavailable: thrown(Error) }],
+  ['isUnavailable', { isUnavailable: anyOf(thrown(Error), () => true) }],
+])('`%s` refuses a classifier that would never match', async ([option, options]) => {
+  const read = withReplicaFallback(async () => 1, { primary: {}, replica: {}, ...options });
+
+  await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option });
 });

@@ -1,7 +1,7 @@
 import {
+  attempted,
   createPrimaryBudget,
   createReplicaFallback,
-  returned,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
 import { createCatchUp } from 'kysely-replica-fallback/catch-up';
@@ -128,7 +128,7 @@ test.for([
   const error: unknown = await withReplicaFallback<object, unknown>(answer, {
     primary: {},
     replica: {},
-    isMiss: (attempt) => !attempt.ok || returned(() => true)(attempt),
+    isMiss: attempted(() => true),
     retryMs: 0,
     primaryBudget: createPrimaryBudget({ ratio: 0, minPerSecond: 0 }),
   }).catch((e: unknown) => e);

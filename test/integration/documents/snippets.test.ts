@@ -128,6 +128,19 @@ test("the README's first snippet finds an order", async () => {
   expect(await findOrder(order.id)).toEqual(order);
 });
 
+test("the README's reads of each kind find what the replica does not have", async () => {
+  const snippet = snippets.find(({ code }) => code.includes('order_permission'));
+  const found = await import(join(folder, snippet?.file ?? ''));
+  expect(found).toMatchObject({
+    paid: [order],
+    total: { count: '1' },
+    exists: true,
+    mayCancel: { status: order.status },
+    ofTheJob: order,
+    saved: order,
+  });
+});
+
 test.each([
   { framework: 'express', open: (app: Express): RequestListener => app },
   { framework: 'fastify', open: openFastify },

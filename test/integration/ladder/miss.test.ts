@@ -49,10 +49,10 @@ describe('a read', () => {
   );
 
   test.for([
-    { isMiss: noRow, found: [], outcome: 'replica' },
-    { isMiss: noRows, found: [{ id: 'raw' }], outcome: 'primary' },
+    { by: 'noRow', isMiss: noRow, found: [], outcome: 'replica' },
+    { by: 'noRows', isMiss: noRows, found: [{ id: 'raw' }], outcome: 'primary' },
   ])(
-    'of raw rows gets $found from the $outcome by $isMiss.name when only the primary has them',
+    'of raw rows gets $found from the $outcome by $by when only the primary has them',
     async ({ isMiss, found, outcome }) => {
       await database.holdBack();
       await database.write(addOrder('raw'));
