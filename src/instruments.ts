@@ -169,3 +169,12 @@ export function diagnose(trouble: string, error: unknown): void {
     // The diagnostics are an observer too, and the last one that could be told.
   }
 }
+
+/** The same of what developers may want to mend. */
+export function warn(trouble: string): void {
+  try {
+    diag.warn(`${SCOPE.name}: ${trouble}`);
+  } catch {
+    // As above.
+  }
+}

@@ -10,6 +10,7 @@ import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './r
 import { executed, runQuery } from './run-query.ts';
 import { countQueries } from './shared-queries.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
+import { noticeUnprotected } from './unprotected.ts';
 import { judge } from './verdict.ts';
 
 /**
@@ -97,6 +98,7 @@ export function startRead<Client, T>(
     const verdict = judge(first, options);
     if (verdict.kind === 'answer') {
       primaryBudget?.deposit();
+      observe(() => noticeUnprotected(verdict.ending.value, options));
       reportHit(startedAt, options);
       return verdict.ending.value;
     }

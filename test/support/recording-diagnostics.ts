@@ -1,14 +1,17 @@
 import { diag, DiagLogLevel } from '@opentelemetry/api';
 
-/** Takes OpenTelemetry's diagnostics over, and keeps the errors that it is told of. `diag.disable()` ends that. */
-export function recordDiagnostics(): unknown[][] {
-  const errors: unknown[][] = [];
-  const logger = { error: (...entry: unknown[]) => void errors.push(entry) };
+/**
+ * Takes OpenTelemetry's diagnostics over, and keeps the errors, or the warnings, that it is told of. `diag.disable()` ends
+ * that.
+ */
+export function recordDiagnostics(kept: 'error' | 'warn' = 'error'): unknown[][] {
+  const entries: unknown[][] = [];
+  const ignored = { error: ignore, warn: ignore, info: ignore, debug: ignore, verbose: ignore };
   diag.setLogger(
-    { ...logger, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
-    { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
+    { ...ignored, [kept]: (...entry: unknown[]) => void entries.push(entry) },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
-  return errors;
+  return entries;
 }
 
 function ignore(): void {}
