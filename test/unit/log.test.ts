@@ -1,4 +1,4 @@
-import { withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
@@ -61,7 +61,7 @@ test('logs one error when the row is nowhere and the primary throws to say so', 
   const logger = recordingLogger();
   const absent = throws(REPLICA_ERROR);
   const { query, clients } = scriptClients({ replica: [absent, absent], primary: [absent] });
-  const options = { ...clients, retryMs: AT_ONCE, logger, isMiss: () => true };
+  const options = { ...clients, retryMs: AT_ONCE, logger, isMiss: attempted(() => true) };
 
   await withReplicaFallback(query, options).catch(() => {});
 

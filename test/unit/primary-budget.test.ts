@@ -1,4 +1,5 @@
 import {
+  attempted,
   createPrimaryBudget,
   InvalidOptionError,
   type PrimaryBudget,
@@ -213,7 +214,12 @@ test.for<{ what: string; replica: Answer; attempt: object; cause: unknown }>([
 
 test('takes no error that was a miss for the cause, because it may name the row', async () => {
   const { query, clients } = scriptClients({ replica: [throws(REPLICA_ERROR)] });
-  const options = { ...clients, retryMs: 0, isMiss: () => true, primaryBudget: emptyBudget() };
+  const options = {
+    ...clients,
+    retryMs: 0,
+    isMiss: attempted(() => true),
+    primaryBudget: emptyBudget(),
+  };
 
   const error: unknown = await withReplicaFallback(query, options).catch((reason) => reason);
 

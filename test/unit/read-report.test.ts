@@ -1,4 +1,4 @@
-import { type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
@@ -61,7 +61,7 @@ test('reports not_found, and the error, when the primary throws to say so', asyn
 
   const reports = await reportsOf(
     { replica: [absent, absent], primary: [absent] },
-    { isMiss: () => true },
+    { isMiss: attempted(() => true) },
   );
 
   expect(reports).toStrictEqual([
