@@ -10,6 +10,7 @@ import { Pool } from 'pg';
 import postgres from 'postgres';
 import { DataSource, EntitySchema } from 'typeorm';
 import { PrismaClient } from '../../examples/other-clients/prisma/client/client.ts';
+import { within } from '../../src/deadline.ts';
 
 /** A client that is connected to one server. */
 export interface OpenClient {
@@ -171,4 +172,15 @@ export function openOtherClients(
     ([name, open]) => [name, open(connectionString, settings)] as const,
   );
   return new Map(clients);
+}
+
+/** Ends all of them. Names those that do not end, which the time-out of a hook would not. */
+export async function endOtherClients(clients: ReadonlyMap<string, OpenClient>): Promise<void> {
+  const open = new Set(clients.keys());
+  const ends = [...clients].map(async ([name, client]) => {
+    await client.end();
+    open.delete(name);
+  });
+  await within(20_000, Promise.all(ends), undefined);
+  if (open.size > 0) throw new Error(`Did not close: ${[...open].join(', ')}`);
 }

@@ -21,7 +21,7 @@ import postgres from 'postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
-import { openOtherClients } from '../../support/other-clients.ts';
+import { endOtherClients, openOtherClients } from '../../support/other-clients.ts';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 import { seeRead } from '../../support/see-read.ts';
 
@@ -263,18 +263,18 @@ test('Drizzle gives no connection to pin', async () => {
 });
 
 test('a client of no known shape is refused as soon as it would have to be asked', async () => {
-  const clients = openOtherClients(database.cluster.primary.connectionString);
-  onTestFinished(
-    async () => void (await Promise.all([...clients.values()].map((client) => client.end()))),
-  );
+  const primaries = openOtherClients(database.cluster.primary.connectionString);
+  onTestFinished(() => endOtherClients(primaries));
+  const replicas = openOtherClients(database.cluster.replicas[0].connectionString);
+  onTestFinished(() => endOtherClients(replicas));
   const catchUp = walCatchUp() as never;
 
-  const refusals = [...clients].map(async ([name, { client }]) => {
-    const options = { primary: client, replica: Object.create(client as object), catchUp };
+  const refusals = [...primaries].map(async ([name, { client: primary }]) => {
+    const options = { primary, replica: replicas.get(name)!.client, catchUp };
     const reads = [{}, { after: 'now' }, { after: `${'0'.repeat(12)}-1` }].map((more) =>
       withReplicaFallback(findNothing, { ...options, ...more, retryMs: 1 }),
     );
-    const ends = await Promise.allSettled([...reads, walPosition(client as never)]);
+    const ends = await Promise.allSettled([...reads, walPosition(primary as never)]);
     return [name, ends.map((end) => end.status === 'rejected' && end.reason.option)];
   });
   const refused = ['primary', 'primary', 'replica', 'primary'];

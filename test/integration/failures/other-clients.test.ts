@@ -11,6 +11,7 @@ import { startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { listSleepers } from '../../support/list-sleepers.ts';
 import {
+  endOtherClients,
   type OpenClient,
   openOtherClients,
   OTHER_CLIENTS,
@@ -31,12 +32,8 @@ type Clients = ReadonlyMap<string, OpenClient>;
 /** One of each kind, on a server. */
 function open(connectionString: string, settings?: PoolSettings): Clients {
   const clients = openOtherClients(connectionString, settings);
-  onTestFinished(() => endAll(clients));
+  onTestFinished(() => endOtherClients(clients));
   return clients;
-}
-
-async function endAll(clients: Clients): Promise<void> {
-  await Promise.all([...clients.values()].map((client) => client.end()));
 }
 
 /** Which classifiers know the errors that the clients reject with, by client. */
@@ -243,7 +240,7 @@ test.for<[string, string]>([
 test('a client that the process has closed is not unavailability', async () => {
   const clients = openOtherClients(standby().connectionString);
   await kindsOf(clients, (client) => client.run('select 1'));
-  await endAll(clients);
+  await endOtherClients(clients);
 
   const kinds = await kindsOf(clients, (client) => client.run('select 1'));
 
