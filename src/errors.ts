@@ -77,7 +77,7 @@ export class ReplicaTimeoutError extends Error {
 
 /**
  * A read needed the primary, and its `primaryBudget` had no spill left. When a replica could not answer, `cause` is what
- * it threw.
+ * it threw. If a route throws it, Express and Fastify answer with a 503 and `retry-after: 1`.
  *
  * @example
  * ```ts
@@ -96,6 +96,12 @@ export class ReplicaTimeoutError extends Error {
  */
 export class PrimaryBudgetExceededError extends Error {
   override readonly name = 'PrimaryBudgetExceededError';
+  /** Of the HTTP response, for frameworks that read it: Service Unavailable. Always 503. */
+  readonly status = 503;
+  /** The same as `status`, under the name that others read. */
+  readonly statusCode = 503;
+  /** Of the HTTP response: when to try again, in seconds. */
+  readonly headers: Readonly<Record<string, string>> = { 'retry-after': '1' };
   readonly #attempt: Attempt<unknown>;
 
   constructor(cause: RecoveryCause, attempt: Attempt<unknown>) {

@@ -57,6 +57,29 @@ test.for([0.1, 0.2, 0.25, 0.3, 0.7, 1])('lets %f of the reads spill', (ratio) =>
   expect(spill(budget, 1000)).toBe(1000 * ratio);
 });
 
+/** The table in the documents. */
+test.for<[reads: number, spills: number]>([
+  [10, 10],
+  [50, 20],
+  [100, 30],
+  [1000, 210],
+])('of %i reads a second that all want to spill, the default lets %i', ([reads, spills]) => {
+  const budget = createPrimaryBudget();
+  const inSecond = () => {
+    let spilled = 0;
+    for (let i = 0; i < reads; i++) {
+      vi.advanceTimersByTime(1000 / reads);
+      spilled += spill(budget, 1);
+    }
+    return spilled;
+  };
+  inSecond(); // of which it had saved something
+
+  const seconds = Array.from({ length: 10 }, inSecond);
+
+  expect(Math.round(seconds.reduce((sum, each) => sum + each) / 10)).toBe(spills);
+});
+
 test('lets as many a second spill as it says, however few reads there are', () => {
   const budget = createPrimaryBudget({ ratio: 0, minPerSecond: 4 });
   expect(spill(budget, 100)).toBe(4);
