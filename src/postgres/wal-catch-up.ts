@@ -41,6 +41,8 @@ export interface WalCatchUpOptions extends WalPositionOptions {
  * asked what it has replayed. So it must not start a transaction of its own, unless `pin` is `'connection'`. Of a `pg.Pool`,
  * it gets one of the pool's clients instead, and may use `query` alone.
  *
+ * Not for Kysely on postgres.js, which ends the process when a connection is lost in the middle of a transaction.
+ *
  * An ordinary role may ask all that is needed. Where no position is to be had (Amazon Aurora, whose readers replay no WAL; a
  * promoted replica; another cluster or timeline), reads go on as without `catchUp`, and OpenTelemetry's `diag` hears of it.
  *
