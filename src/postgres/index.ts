@@ -7,6 +7,7 @@ export type { DrizzleClient } from './clients/drizzle.ts';
 export type { KyselyClient } from '../databases/kysely-client.ts';
 export type { PgClient, PgPool } from './clients/pg.ts';
 export type { WalClient, WalConnection } from './clients/wal-client.ts';
+export { refusedByStandby } from './refused-by-standby.ts';
 export {
   type ConnectionErrorListener,
   surviveConnectionErrors,
