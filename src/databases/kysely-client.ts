@@ -1,5 +1,5 @@
 import type { PinnedQuery } from '../informed-read.ts';
-import { hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
+import { explainPin, hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
 
 /** What a catch-up needs of a Kysely client. By its shape, so that kysely need not be installed. */
 export interface KyselyClient extends KyselyConnection {
@@ -48,14 +48,18 @@ export function kyselyClient(given: object): SqlClient | undefined {
   if (!isClient(given)) return { select };
   return {
     select,
-    pin(how, run) {
+    async pin(how, run) {
       const runPinned = async (pinned: KyselyClient) => run(pinned, await connectionOf(pinned));
       if (how === 'connection') return given.connection().execute(runPinned);
       const transaction = given
         .transaction()
         .setAccessMode('read only')
         .setIsolationLevel('read committed');
-      return outcomeIn((inside) => transaction.execute(inside), runPinned);
+      try {
+        return await outcomeIn((inside) => transaction.execute(inside), runPinned);
+      } catch (error) {
+        throw explainPin(error);
+      }
     },
   };
 }

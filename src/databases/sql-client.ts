@@ -1,3 +1,6 @@
+import { InvalidOptionError } from '../errors.ts';
+import { isObject } from '../is-object.ts';
+
 /** What catch-up needs of a client, or of what one was pinned to, whoever has made it. */
 export interface SqlClient {
   /** Runs a statement, and gives its rows. */
@@ -37,3 +40,28 @@ export async function outcomeIn<Pinned, T>(
 export function hasMethods(given: object, ...names: readonly string[]): boolean {
   return names.every((name) => typeof Reflect.get(given, name) === 'function');
 }
+
+/**
+ * What an error of a query becomes that was run in a transaction only to be checked: the same query works on a hit, so the
+ * error has to say what to do. Any other error stays as it is.
+ */
+export function explainPin(error: unknown): unknown {
+  if (!isObject(error) || !('message' in error)) return error;
+  const { message } = error;
+  const reason =
+    'code' in error && error.code === '25P02'
+      ? 'goes on after an error'
+      : NO_TRANSACTION_IN_ONE.test(String(message))
+        ? 'starts a transaction of its own'
+        : undefined;
+  if (reason === undefined) return error;
+  const expected = `one with \`pin: 'connection'\`, because the query ${reason}`;
+  const got = `'transaction', which is the default: ${String(message)}`;
+  const explained = new InvalidOptionError('catchUp', expected, 'transaction', got);
+  explained.cause = error;
+  return explained;
+}
+
+/** Kysely's. */
+const NO_TRANSACTION_IN_ONE =
+  /^calling the (transaction|controlled transaction|connection) method for a Transaction is not supported$/;

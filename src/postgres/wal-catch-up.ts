@@ -38,7 +38,7 @@ export interface WalCatchUpOptions extends WalPositionOptions {
  * A miss asks the primary where its log ends, waits until a replica has replayed that much, and asks that one. Its answer is
  * then as good as the primary's. That attempt is checked, and with `after` each attempt on a replica is: the query runs on a
  * connection of the client, in a read-only transaction at READ COMMITTED unless `pin` says otherwise, after the replica was
- * asked what it has replayed. So it must not start a transaction of its own, unless `pin` is `'connection'`. Of a `pg.Pool`,
+ * asked what it has replayed. So it must not start a transaction of its own, nor go on after an error of the server, unless `pin` is `'connection'`. Of a `pg.Pool`,
  * it gets one of the pool's clients instead, and may use `query` alone.
  *
  * Not for Kysely on postgres.js, which ends the process when a connection is lost in the middle of a transaction.
@@ -47,7 +47,7 @@ export interface WalCatchUpOptions extends WalPositionOptions {
  * promoted replica; another cluster or timeline), reads go on as without `catchUp`, and OpenTelemetry's `diag` hears of it.
  *
  * @throws InvalidOptionError for an invalid option. A read throws it for a client that is none of these,
- *   and for a `pin` that its client does not have
+ *   for a `pin` that its client does not have, and for a query that needs `pin: 'connection'`
  *
  * @example
  * ```ts

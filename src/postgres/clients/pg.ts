@@ -1,4 +1,5 @@
 import {
+  explainPin,
   hasMethods,
   type Pin,
   type PinnedRun,
@@ -67,7 +68,9 @@ async function pin<T>(pool: PgPool, how: Pin, run: PinnedRun<T>): Promise<T> {
     () => release(),
     (error: unknown) => release(asError(error)),
   );
-  return outcome;
+  return outcome.catch((error: unknown) => {
+    throw explainPin(error);
+  });
 }
 
 function ignore(): void {}

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { createCatchUp } from '../../catch-up/create-catch-up.ts';
 import type { Reach } from '../../catch-up/position-source.ts';
+import { explainPin } from '../../databases/sql-client.ts';
 import { ReplicaBehindError } from '../../errors.ts';
 import type { CatchUp } from '../../informed-read.ts';
 import { compareWalPositions } from '../../postgres/wal-position.ts';
@@ -20,7 +21,7 @@ export function standInPositions<DB>(): CatchUp<Kysely<DB>> {
     position: async () => positionAt(++taken),
     replayed: async (replica) => positionAt(replayedBy(replica)),
     compare,
-    runAt(replica, position, query) {
+    async runAt(replica, position, query) {
       const run = async (pinned: Kysely<DB>) => {
         const reach =
           position === undefined ? 'reached' : compare(positionAt(replayedBy(replica)), position);
@@ -28,7 +29,11 @@ export function standInPositions<DB>(): CatchUp<Kysely<DB>> {
         return query(pinned);
       };
       // As behind `walCatchUp()`, so that a query which starts a transaction of its own fails here, too.
-      return isTransaction(replica) ? run(replica) : replica.transaction().execute(run);
+      try {
+        return await (isTransaction(replica) ? run(replica) : replica.transaction().execute(run));
+      } catch (error) {
+        throw explainPin(error);
+      }
     },
   });
 }

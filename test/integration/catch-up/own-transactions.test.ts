@@ -1,4 +1,5 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { walCatchUp, type WalCatchUpOptions } from 'kysely-replica-fallback/postgres';
 import { expect, test } from 'vitest';
 import { afterFirstAnswer } from '../../support/after-first-answer.ts';
@@ -51,6 +52,80 @@ test('a query with a transaction of its own fails where an attempt is checked in
 
   for (const { outcome, error } of [miss, after]) {
     expect(outcome).toBe('error');
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(String(error)).toContain("`pin: 'connection'`");
     expect(String(error)).toContain('the transaction method for a Transaction is not supported');
+    expect(error).toHaveProperty('cause.message', expect.stringContaining('for a Transaction'));
   }
 });
+
+test('the other ways to a connection of its own fail in the same way', async () => {
+  const reads = await Promise.all(
+    [
+      (db: Kysely<OrdersDatabase>) => db.startTransaction().execute(),
+      (db: Kysely<OrdersDatabase>) => db.connection().execute(async () => ({})),
+    ].map((query) => seeRead(query as (db: Kysely<OrdersDatabase>) => Promise<object>, checked())),
+  );
+
+  for (const { report } of reads) {
+    expect(String(report.error)).toContain("`pin: 'connection'`");
+  }
+});
+
+/** Goes on after an error, as a query does that probes for something optional. */
+async function probe(run: (sql: string) => Promise<unknown>): Promise<unknown> {
+  await run('table not_there').catch(() => {});
+  return run('table orders');
+}
+
+const probeByKysely = (db: Kysely<OrdersDatabase>) =>
+  probe((statement) => sql.raw(statement).execute(db)) as Promise<object>;
+
+test('an error that the query catches fails what comes next, in a transaction', async () => {
+  await database.catchUp();
+  const hit = await seeRead(probeByKysely, { ...checked(), catchUp: undefined, after: undefined });
+  const inTransaction = await seeRead(probeByKysely, checked());
+  const onConnection = await seeRead(
+    probeByKysely,
+    checked({ catchUp: walCatchUp({ pin: 'connection' }) }),
+  );
+
+  expect([hit, onConnection].map(({ report }) => report.outcome)).toEqual(['replica', 'replica']);
+  const { error } = inTransaction.report;
+  expect(String(error)).toContain("`pin: 'connection'`");
+  expect(error).toHaveProperty('cause.code', '25P02');
+});
+
+test('and so it does on a pool of pg', async () => {
+  const clients = { primary: database.primary.pool, replica: database.replica.pool };
+  const read = withReplicaFallback((pool) => probe((statement) => pool.query(statement)), {
+    ...clients,
+    catchUp: walCatchUp(),
+    after: 'now',
+  });
+
+  await expect(read).rejects.toThrow("`pin: 'connection'`");
+});
+
+test("the caller's own error stays the same object, in a transaction as well", async () => {
+  const own = Object.assign(new Error('mine'), { code: 'P0001' });
+  const wrapped = new Error('mine', { cause: Object.assign(new Error('…'), { code: '25P02' }) });
+
+  for (const error of [own, wrapped]) {
+    const query = async (): Promise<object> => {
+      throw error;
+    };
+    const { report } = await seeRead(query, checked());
+    expect(report.error).toBe(error);
+  }
+});
+
+function checked(overrides: object = {}) {
+  return {
+    primary: database.primary.db,
+    replica: database.replica.db,
+    catchUp: walCatchUp(),
+    after: 'now',
+    ...overrides,
+  };
+}
