@@ -1,11 +1,12 @@
 import { assertObject } from './assert-object.ts';
 import { isAboutErrors, isAboutMisses } from './classifier.ts';
-import { invalidOption } from './errors.ts';
+import { InvalidOptionError, invalidOption } from './errors.ts';
 import type { CatchUp } from './informed-read.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
+import { insteadOfRouted } from './routed-client.ts';
 
 type UncheckedOptions<Client, T> = {
   readonly [Name in keyof Required<ReplicaFallbackOptions<Client, T>>]:
@@ -52,6 +53,7 @@ export function bindOptions<Client, T>(
     logger,
     onOutcome,
   } = options;
+  if (primary !== defaults.primary) assertReadsFromPrimary(primary);
   if (replica !== undefined) assertReplica(replica);
   if (pickReplica !== undefined) assertFunction('pickReplica', pickReplica);
   if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
@@ -115,6 +117,13 @@ function assertPrimary<Client, T>(
   options: UncheckedOptions<Client, T>,
 ): asserts options is BoundOptions<Client, T> {
   assertClient('primary', options.primary);
+}
+
+function assertReadsFromPrimary(primary: unknown): void {
+  const instead = insteadOfRouted(primary);
+  if (instead === undefined) return;
+  const expected = `a client that reads from the primary, such as ${instead}`;
+  throw new InvalidOptionError('primary', expected, primary, 'one that reads from replicas');
 }
 
 /** All that is used of one, spelled out because many reads bring one of their own. */

@@ -12,7 +12,11 @@ import type { RetryMs } from './retry-policy.ts';
  * @typeParam T - what the query resolves with
  */
 export interface ReplicaFallbackOptions<Client, T> {
-  /** The primary's client: asked last, and the only one that is asked in a bypass. */
+  /**
+   * The primary's client: asked last, and the only one that is asked in a bypass. It has to read from the primary itself. A
+   * client that is known to send reads to replicas is refused: Drizzle's `withReplicas` and Prisma's read-replicas extension,
+   * in place of their `$primary`, and TypeORM with `replication`.
+   */
   readonly primary: Client;
   /**
    * The replica's client, which is asked first, or several. Each read starts on a random replica, and tries the others
