@@ -1,6 +1,7 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
 import { bindOptions } from './bind-options.ts';
-import { invalidOption } from './errors.ts';
+import { InvalidOptionError, invalidOption } from './errors.ts';
+import { attempted } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { startRead } from './with-replica-fallback.ts';
 
@@ -50,7 +51,9 @@ type Widened<Key extends RowKey> =
  * @returns one row for each key that has one, in the order of `keys`. A key's first row counts; rows that nobody asked for
  *   are left out
  * @throws what {@link withReplicaFallback} throws
- * @throws {@link InvalidOptionError} for `isMiss` and `coalesceKey`, and for a `keyOf` that gives keys of another type
+ * @throws {@link InvalidOptionError} for `isMiss` and `coalesceKey`, for a `keyOf` that gives keys of another type, and when
+ *   keys are missing in the end while rows came whose keys nobody asked for: keys that are equal to the database, but not as
+ *   text, such as a UUID in upper case
  *
  * @example
  * ```ts
@@ -79,20 +82,32 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
 
   const type = typeof wanted[0];
   const rowsByKey = new Map<RowKey, Row>();
+  const asked = new Set<RowKey>(wanted);
   const missing = new Set<RowKey>(wanted);
+  let hasOthers = false;
   const keep = (rows: readonly Row[]): void => {
     if (!Array.isArray(rows)) throw invalidOption('query', RESOLVES_WITH_ROWS, rows);
+    hasOthers = false;
     for (const row of rows) {
       const key: RowKey = keyOf(row);
       if (typeof key !== type) throw invalidOption('keyOf', `${RETURNS} ${type}`, key);
       if (missing.delete(key)) rowsByKey.set(key, row);
+      else if (!asked.has(key)) hasOthers = true;
+    }
+  };
+  // Of the last answer: before that, rows may be missing because the replica lags.
+  const assertSameKeys = (): void => {
+    if (hasOthers && missing.size > 0) {
+      throw new InvalidOptionError('keyOf', RETURNS_GIVEN, keyOf, 'other keys');
     }
   };
   // Hears of each answer that counts, and of none that came too late.
-  const isMiss = (rows: readonly Row[]): boolean => {
-    keep(rows);
+  const isMiss = attempted<readonly Row[]>((attempt) => {
+    if (!attempt.ok) return false;
+    keep(attempt.value);
+    if (attempt.source === 'primary') assertSameKeys();
     return missing.size > 0;
-  };
+  });
   const queryMissing: ReplicaQuery<Client, readonly Row[]> = (db, attempt) => {
     const keysLeft = wanted.filter((key) => missing.has(key));
     return query(db, keysLeft, attempt);
@@ -100,6 +115,7 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
   if (missing.size === 0) return [];
   const rows = await startRead(queryMissing, { ...bound, isMiss });
   if (rowsByKey.size === 0) keep(rows); // A bypass asks no classifier.
+  assertSameKeys();
   const inOrder: Row[] = [];
   for (const key of wanted) {
     const row = rowsByKey.get(key);
@@ -125,4 +141,6 @@ function assertLeftOut(option: string, given: unknown): void {
 const KEY_TYPES = new Set(['string', 'number', 'bigint']);
 const OF_ONE_TYPE = 'all strings, all numbers or all bigints';
 const RETURNS = 'a function that returns a';
+const RETURNS_GIVEN =
+  'a function that returns keys as they were given, in the same letter case and form';
 const RESOLVES_WITH_ROWS = 'a function that resolves with an array of rows';

@@ -1,9 +1,11 @@
 import {
   InvalidOptionError,
   PrimaryBudgetExceededError,
+  type ReplicaFallbackOptions,
   type RowKey,
   withReplicaFallbackByKey,
 } from 'kysely-replica-fallback';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { describe, expect, test } from 'vitest';
 import { AT_ONCE } from '../support/scripted-clients.ts';
@@ -20,6 +22,13 @@ interface Server {
 }
 
 const keyOf = (row: Row) => row.id;
+
+const caughtUp = createCatchUp<object>({
+  position: async () => '1',
+  replayed: async () => '1',
+  compare: () => 'reached',
+  runAt: (replica, _position, query) => query(replica),
+});
 
 /** A primary and a replica that have the rows of some keys, and whom a read has asked for which. */
 function servers(has: {
@@ -117,6 +126,71 @@ test("gives a key's first row, and leaves out rows that nobody asked for", async
   ];
 
   expect(await withReplicaFallbackByKey([1], async () => rows, options)).toEqual([rows[1]]);
+});
+
+describe('keys that the database takes for equal, but not as text', () => {
+  const { options } = servers({ replica: [], primary: [] });
+  const written = { id: 'a0eebc99-9c0b-4ef8', from: 'any' };
+  const asked = written.id.toUpperCase();
+  const find = async (_: object, missing: readonly string[]) =>
+    [written].filter(({ id }) => missing.some((key) => key.toLowerCase() === id));
+  const byId = { ...options, keyOf: ({ id }: { id: string }) => id };
+
+  test.for<[string, Partial<ReplicaFallbackOptions<Server, never>>]>([
+    ['on every server', {}],
+    ['in a bypass', { enabled: false }],
+    ['on a replica that has all that the primary has', { catchUp: caughtUp }],
+    ['after a position', { catchUp: caughtUp, after: '1' }],
+  ])('are no empty list: %s', async ([, more]) => {
+    const read = withReplicaFallbackByKey([asked, 'nowhere'], find, { ...byId, ...more });
+
+    const error: unknown = await read.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(InvalidOptionError);
+    expect(error).toMatchObject({
+      option: 'keyOf',
+      message:
+        'Expected `keyOf` to be a function that returns keys as they were given, in the same letter case and form, got other keys.',
+    });
+    expect(String(Object(error).given)).not.toContain(written.id);
+  });
+
+  test('are no list that lacks them', async () => {
+    const both = async (db: object, missing: readonly string[]) => [
+      ...(await find(db, missing)),
+      { id: 'b', from: 'any' },
+    ];
+
+    const read = withReplicaFallbackByKey(['b', asked], both, byId);
+
+    await expect(read).rejects.toMatchObject({ option: 'keyOf' });
+  });
+
+  test('end the read with the outcome `error`', async () => {
+    const { reports, onOutcome } = recordReads();
+
+    await withReplicaFallbackByKey([asked], find, { ...byId, onOutcome }).catch(() => {});
+
+    expect(reports).toMatchObject([{ outcome: 'error', error: { option: 'keyOf' } }]);
+  });
+});
+
+test('leaves out rows that nobody asked for while the replica lacks some that were', async () => {
+  const { options } = servers({ replica: [], primary: [1, 2] });
+  const query = async (db: Server): Promise<Row[]> =>
+    [...db.has, 7].map((id) => ({ id, from: db.name }));
+
+  const rows = await withReplicaFallbackByKey([2, 1], query, options);
+
+  expect(rows.map(keyOf)).toEqual([2, 1]);
+});
+
+test('leaves out a key that is nowhere when the query asks for found keys, too', async () => {
+  const { options } = servers({ replica: [1], primary: [1, 2] });
+  const query = async (db: Server): Promise<Row[]> => db.has.map((id) => ({ id, from: db.name }));
+
+  const rows = await withReplicaFallbackByKey([2, 1, 9], query, options);
+
+  expect(rows.map(keyOf)).toEqual([2, 1]);
 });
 
 test('keeps the rows of 10,000 keys apart, in their order', async () => {

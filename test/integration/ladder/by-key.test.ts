@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import { returned, withReplicaFallback, withReplicaFallbackByKey } from 'kysely-replica-fallback';
 import { walCatchUp } from 'kysely-replica-fallback/postgres';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { afterEach, expect, test } from 'vitest';
 import {
   addOrder,
@@ -76,4 +76,22 @@ test("is a batch of DataLoader's, which knows then what is nowhere", async () =>
 
   expect(found.map((order) => order?.id)).toEqual(['loaded', undefined, 'old 1']);
   expect(await see()).toMatchObject({ outcomes: ['not_found'] });
+});
+
+test('does not take a UUID in upper case for one that is nowhere', async () => {
+  const uuid = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11';
+  const { options } = watch(database);
+  const findUuids = async (db: Kysely<OrdersDatabase>, wanted: readonly string[]) => {
+    const list = sql.join(wanted.map((key) => sql`${key}::uuid`));
+    const { rows } = await sql<{ id: string }>`
+      select id from (values (${uuid}::uuid)) as written (id) where id in (${list})`.execute(db);
+    return rows;
+  };
+  const byId = { ...options, keyOf: ({ id }: { id: string }) => id };
+
+  const read = withReplicaFallbackByKey([uuid.toUpperCase()], findUuids, byId);
+
+  await expect(read).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'keyOf' });
+  await expect(read).rejects.not.toThrow(uuid);
+  expect(await withReplicaFallbackByKey([uuid], findUuids, byId)).toEqual([{ id: uuid }]);
 });
