@@ -1,6 +1,6 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
 import { setDeadline } from './deadline.ts';
-import { type InvalidOptionError, invalidOption, ReplicaTimeoutError } from './errors.ts';
+import { InvalidOptionError, invalidOption, ReplicaTimeoutError } from './errors.ts';
 import { isObject } from './is-object.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
@@ -49,15 +49,46 @@ export function startQuery<Client, T>(
   }
 }
 
-/** The value, unless it is a query builder: then an async query forgot to execute what it returned. */
+/**
+ * The value, unless it is a query builder, because then an async query forgot to execute what it returned, or a stream, whose
+ * rows would be read on a connection that has gone back by then.
+ */
 export function executed<T>(value: T): T {
-  if (isObject(value) && 'toOperationNode' in value) throw notExecutable(value);
+  if (isObject(value) && ('toOperationNode' in value || isStream(value))) {
+    throw notExecutable(value);
+  }
   return value;
 }
 
 function notExecutable(given: unknown): InvalidOptionError {
   const expected = 'a function that returns a promise, by `.execute()` or the like';
-  return invalidOption('query', expected, given);
+  if (!isObject(given) || !isStream(given)) return invalidOption('query', expected, given);
+  if (isNodeStream(given)) {
+    // Nobody will read it, so it must not hold its connection, nor may its errors end the process.
+    given.on('error', () => {});
+    given.destroy();
+  }
+  return new InvalidOptionError('query', expected, given, A_STREAM);
+}
+
+const A_STREAM = 'a stream, which would be read when the read has ended';
+
+/** An async iterable, a stream of Node.js, or a cursor of pg. Rows have no methods. */
+function isStream(value: object): boolean {
+  return (
+    Symbol.asyncIterator in value ||
+    ('pipe' in value && typeof value.pipe === 'function') ||
+    ('submit' in value && typeof value.submit === 'function')
+  );
+}
+
+interface NodeStream {
+  on(event: 'error', listener: () => void): void;
+  destroy(): void;
+}
+
+function isNodeStream(value: object): value is NodeStream {
+  return 'on' in value && 'destroy' in value && typeof value.destroy === 'function';
 }
 
 /** The promise, or a rejection with the signal's reason, whichever is first. Leaves no listener behind. */

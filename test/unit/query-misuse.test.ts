@@ -1,3 +1,4 @@
+import { PassThrough, Stream } from 'node:stream';
 import { sql } from 'kysely';
 import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
@@ -48,6 +49,18 @@ test.for(
       given: builder,
     },
     { what: 'is async and returns raw `sql`', answer: async () => raw, given: raw },
+    ...[
+      { what: "Kysely's `stream()`", stream: builder.stream() },
+      { what: 'an async generator', stream: (async function* () {})() },
+      { what: 'an async iterable', stream: { [Symbol.asyncIterator]: () => {} } },
+      { what: 'a stream of Node.js', stream: new PassThrough() },
+      { what: 'an old stream of Node.js', stream: new Stream() },
+      { what: 'a stream of the web', stream: new ReadableStream() },
+      { what: "pg's cursor", stream: { submit() {}, read() {}, close() {} } },
+    ].flatMap(({ what, stream }) => [
+      { what: `returns ${what}`, answer: () => stream, given: stream },
+      { what: `is async and returns ${what}`, answer: async () => stream, given: stream },
+    ]),
   ]),
 )('refuses a query that $row.what $on.where, and runs it once', async ({ on, row }) => {
   let runs = 0;
@@ -70,6 +83,33 @@ test('says what to do about a builder that was not executed', async () => {
 
   await expect(read).rejects.toThrow(
     `Expected \`query\` to be ${EXPECTED}, got an instance of SelectQueryBuilderImpl.`,
+  );
+});
+
+test('says what is wrong with a stream', async () => {
+  const read = withReplicaFallback(async () => builder.stream(), { primary, replica });
+
+  await expect(read).rejects.toThrow(
+    `Expected \`query\` to be ${EXPECTED}, got a stream, which would be read when the read has ended.`,
+  );
+});
+
+test('a stream of Node.js that is refused is destroyed, and ends no process', async () => {
+  const stream = new PassThrough();
+
+  await withReplicaFallback(async () => stream, { primary, replica }).catch(() => {});
+
+  expect(stream.destroyed).toBe(true);
+  expect(() => stream.emit('error', new Error('The connection was lost.'))).not.toThrow();
+});
+
+test.for([
+  { what: 'a row with columns that are called like methods', row: { pipe: 'west', submit: true } },
+  { what: 'a row that holds a stream', row: { content: new PassThrough() } },
+  { what: 'a list of iterables', row: [new Map(), new Set()] },
+])('takes $what', async ({ row }) => {
+  expect(await withReplicaFallback<object, object>(async () => row, { primary, replica })).toBe(
+    row,
   );
 });
 
