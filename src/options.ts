@@ -81,8 +81,8 @@ export interface ReplicaFallbackOptions<Client, T> {
    */
   readonly primaryBudget?: PrimaryBudget | undefined;
   /**
-   * Reads of one `operation` and key that spill at the same time share one query on the primary, and get the same object.
-   * The key has to name everything that the query depends on, such as the id. A read never gets the answer of a query that
+   * Reads of one `operation` and key that spill at the same time share one query on the primary, and get the same object. They
+   * share it only if `primary` is the same object: what `withSchema()` and `withPlugin()` make is another client. The key has to name everything that the query depends on, such as the id. A read never gets the answer of a query that
    * started before the read did. Give the query the `signal` that it receives, not one of its request: an abort of the
    * first would end the query for all. Needs `operation`. Default is none: each spill is a query of its own.
    */

@@ -136,7 +136,7 @@ class Session<Client> implements CausalSession<Client> {
 
   async position(): Promise<string | undefined> {
     if (this.#floor.isKnown || this.#bound.enabled === false) return this.#floor.position;
-    const positions = positionsOf(this.#bound.primary);
+    const positions = positionsOf(this.#source, this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
     const found = await positions.since(countQueries(), ask);
     if (found === undefined) throw positions.failure;
@@ -161,7 +161,7 @@ class Session<Client> implements CausalSession<Client> {
         },
       });
     } finally {
-      const { newest } = positionsOf(this.#bound.primary);
+      const { newest } = positionsOf(this.#source, this.#bound.primary);
       if (newest !== undefined) this.#floor.learn(newest);
     }
   }

@@ -75,7 +75,7 @@ export async function recover<Client>(
     const arrival = await waitForReplay({
       source,
       replicas: read.replicas,
-      positions: positionsOf(options.primary),
+      positions: positionsOf(source, options.primary),
       target: floor.position,
       windowMs,
       since,
@@ -107,7 +107,7 @@ async function chooseFloor<Client>(
 ): Promise<{ readonly floor: Floor | undefined; readonly isForged?: boolean }> {
   const given = read.isBehind ? givenFloor(read) : undefined;
   if (given === undefined) return { floor: await findNow(source, read, windowMs) };
-  const known = positionsOf(read.options.primary).newest;
+  const known = positionsOf(source, read.options.primary).newest;
   if (known !== undefined && source.compare(known.position, given.position) === 'reached') {
     return { floor: given };
   }
@@ -132,7 +132,7 @@ async function findNow<Client>(
   timeoutMs: number,
 ): Promise<Floor | undefined> {
   const { primary, signal } = options;
-  const positions = positionsOf(primary);
+  const positions = positionsOf(source, primary);
   const found = positions.since(queriesBefore, () => askPosition(source, options));
   const now = await within(timeoutMs, found, signal);
   positions.note(now);

@@ -30,6 +30,12 @@ export interface PositionSource<Client> {
    */
   whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach> | undefined;
   /**
+   * An object that stands for the database behind a client. Reads share what is known of a database, whichever client of it
+   * they have: with Kysely, `withSchema()` and `withPlugin()` make new ones. Without this method, or if it returns `undefined`,
+   * a client counts as a database of its own.
+   */
+  databaseOf?(client: Client): object | undefined;
+  /**
    * Whether a replica that has replayed `replayed` has `position`.
    *
    * @throws InvalidPositionError when one of them is not a position at all

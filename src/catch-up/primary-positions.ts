@@ -1,6 +1,7 @@
 import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
 import { InvalidOptionError } from '../errors.ts';
+import { perDatabase } from './per-database.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
 
@@ -129,15 +130,5 @@ const LOST_MS = 60_000;
 /** As they get sparser, these last for more than half an hour when the primary is asked every 10 ms. */
 const MOST_REMEMBERED = 128;
 
-const positionsByPrimary = new WeakMap<WeakKey, PrimaryPositions>();
-
 /** The positions of a primary, the same for all who ask. */
-export function positionsOf(primary: unknown): PrimaryPositions {
-  const client: WeakKey = Object(primary); // itself: every client is an object, or a function
-  let positions = positionsByPrimary.get(client);
-  if (positions === undefined) {
-    positions = new PrimaryPositions();
-    positionsByPrimary.set(client, positions);
-  }
-  return positions;
-}
+export const positionsOf = perDatabase(() => new PrimaryPositions());

@@ -1,5 +1,6 @@
 import type { PositionSource, Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
+import { perDatabase } from './per-database.ts';
 
 /** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */
 export type WatchEnd = 'caught_up' | 'hopeless' | 'unknown';
@@ -156,15 +157,5 @@ function judgeOnce(replayed: string): (waiter: Waiter) => Reach | 'hopeless' {
   };
 }
 
-const watchByReplica = new WeakMap<WeakKey, ReplicaWatch>();
-
 /** The watch over a replica, the same for all who wait for it. */
-export function watchOver(replica: unknown): ReplicaWatch {
-  const client: WeakKey = Object(replica); // itself: every client is an object, or a function
-  let watch = watchByReplica.get(client);
-  if (watch === undefined) {
-    watch = new ReplicaWatch();
-    watchByReplica.set(client, watch);
-  }
-  return watch;
-}
+export const watchOver = perDatabase(() => new ReplicaWatch());

@@ -37,7 +37,7 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
     let watched = replicas.length;
     let isHopeless = false;
     for (const replica of replicas) {
-      const watch = watchOver(replica);
+      const watch = watchOver(source, replica);
       const judge = (replayed: string) => {
         const reach = source.compare(replayed, target);
         if (reach !== 'behind') return reach;

@@ -4,6 +4,7 @@ import { explainPin, hasMethods, outcomeIn, type SqlClient } from './sql-client.
 /** What a catch-up needs of a Kysely client. By its shape, so that kysely need not be installed. */
 export interface KyselyClient extends KyselyConnection {
   getExecutor(): {
+    readonly adapter?: object;
     provideConnection<T>(consumer: (connection: KyselyConnection) => Promise<T>): Promise<T>;
   };
   connection(): { execute<T>(callback: PinnedQuery<KyselyClient, T>): Promise<T> };
@@ -45,8 +46,10 @@ export function kyselyClient(given: object): SqlClient | undefined {
     });
     return rows;
   };
-  if (!isClient(given)) return { select };
+  if (!isClient(given)) return { database: given, select };
   return {
+    // One for each driver, and so for all that `withSchema()` and the like make of a client.
+    database: given.getExecutor().adapter ?? given,
     select,
     async pin(how, run) {
       const runPinned = async (pinned: KyselyClient) => run(pinned, await connectionOf(pinned));

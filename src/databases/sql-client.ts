@@ -3,6 +3,8 @@ import { isObject } from '../is-object.ts';
 
 /** What catch-up needs of a client, or of what one was pinned to, whoever has made it. */
 export interface SqlClient {
+  /** What stands for the database behind it. */
+  readonly database: object;
   /** Runs a statement, and gives its rows. */
   select(sql: string): Promise<readonly unknown[]>;
   /** Runs something on one connection. What is pinned already lacks it. */

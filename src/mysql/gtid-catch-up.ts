@@ -4,7 +4,7 @@ import type { Reach } from '../catch-up/position-source.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
-import { type GtidClient, runPinned, selectText } from './gtid-client.ts';
+import { databaseOf, type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
 import { askGtidPosition, readReplayed } from './server-gtids.ts';
 
@@ -60,6 +60,7 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
     position: askGtidPosition,
     replayed: readReplayed,
     whenReplayed,
+    databaseOf,
     compare: compareGtidPositions,
     runAt: (replica, position, query) =>
       runPinned(replica, pin, async (pinned, connection) => {

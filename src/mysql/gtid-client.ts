@@ -38,11 +38,20 @@ export async function runPinned<T>(replica: object, how: Pin, run: PinnedRun<T>)
   return client.pin(how, run);
 }
 
+/** What stands for the database behind a client. `undefined` for a client of an unknown shape. */
+export function databaseOf(client: object): object | undefined {
+  return knownClient(client)?.database;
+}
+
 function sqlClient(given: object, option: string): SqlClient {
-  const client = Object(given); // itself, unless JavaScript gives a string
-  const known = kyselyClient(client) ?? poolClient(client);
+  const known = knownClient(given);
   if (known === undefined) throw invalidOption(option, A_CLIENT, given);
   return known;
+}
+
+function knownClient(given: object): SqlClient | undefined {
+  const client = Object(given); // itself, unless JavaScript gives a string
+  return kyselyClient(client) ?? poolClient(client);
 }
 
 const A_CLIENT = 'a Kysely client, a promise pool of mysql2 or a pool of mariadb';

@@ -16,6 +16,7 @@ interface SqlConnection {
 export function poolClient(given: object): SqlClient | undefined {
   if (!isPool(given)) return undefined;
   return {
+    database: given,
     async select(sql) {
       const answer = await given.query(sql);
       return Array.isArray(answer) ? answer : [];

@@ -1,5 +1,6 @@
+import { perDatabase } from '../catch-up/per-database.ts';
 import type { Reach } from '../catch-up/position-source.ts';
-import { selectText } from './clients/wal-client.ts';
+import { databaseOf, selectText } from './clients/wal-client.ts';
 import { hashOf, showsMore } from './hash-sql.ts';
 import { lsnOf } from './wal-position.ts';
 
@@ -36,12 +37,12 @@ async function askReplayed(standby: object, sql: string) {
   const text = await selectText(standby, sql);
   if (text === undefined) return undefined;
   const [lsn = '', server = '', version, timeline = ''] = text.split(' ');
-  versions.set(standby, Number(version));
+  versionOf({ databaseOf }, standby).number = Number(version);
   return { lsn, server, timeline };
 }
 
-/** By what was asked, as `server_version_num`. */
-const versions = new WeakMap<object, number>();
+/** As `server_version_num`. */
+const versionOf = perDatabase(() => ({ number: 0 }));
 
 /**
  * A promoted standby keeps its last replayed position while it takes writes, so `pg_is_in_recovery()` is asked first. The
@@ -83,13 +84,14 @@ export function whenReplayed(
   position: string,
   timeoutMs: number,
 ): Promise<Reach> | undefined {
-  if ((versions.get(standby) ?? 0) < 190_000) return undefined;
+  const version = versionOf({ databaseOf }, standby);
+  if (version.number < 190_000) return undefined;
   const timeout = `TIMEOUT '${Math.ceil(timeoutMs)}ms', NO_THROW`;
   return selectText(standby, `WAIT FOR LSN '${lsnOf(position)}' WITH (${timeout})`).then(
     (status) => (status === 'success' ? 'reached' : status === 'timeout' ? 'behind' : 'unknown'),
     () => {
       // Another server may answer at the same address. The next look tells, or fails as well.
-      versions.delete(standby);
+      version.number = 0;
       return 'behind';
     },
   );

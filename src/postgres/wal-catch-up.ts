@@ -1,7 +1,8 @@
+import { perDatabase } from '../catch-up/per-database.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
-import { runPinned, type WalClient } from './clients/wal-client.ts';
+import { databaseOf, runPinned, type WalClient } from './clients/wal-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { askWalPosition } from './primary-position.ts';
@@ -75,6 +76,9 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
     position: (primary) => askWalPosition(primary, asynchronousCommits),
     replayed: readReplayed,
     whenReplayed,
+    databaseOf: asynchronousCommits
+      ? (client) => asynchronousOf({ databaseOf }, client)
+      : databaseOf,
     compare: compareWalPositions,
     runAt: (replica, position, query) =>
       runPinned(replica, pin, async (pinned, connection) => {
@@ -92,6 +96,9 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
       }),
   });
 }
+
+/** So that positions are not exchanged with reads that do not know of asynchronous commits. */
+const asynchronousOf = perDatabase(() => ({}));
 
 async function assertReplayed(
   position: string,

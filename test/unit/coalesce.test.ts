@@ -11,6 +11,7 @@ import {
 } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test, vi } from 'vitest';
+import { dummyKysely } from '../support/dummy-kysely.ts';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
 import { ROW } from '../support/outcomes.ts';
@@ -82,6 +83,24 @@ test.for<{ what: string; key: string | undefined; options?: Options }>([
   await spill(read('o1'), read(key, options));
 
   expect(flights).toHaveLength(2);
+});
+
+test('a tenant never gets the answer of another one, whose schema is on the same driver', async () => {
+  const db = dummyKysely();
+  const find = (tenant: string) =>
+    withReplicaFallback(async (client, { source }) => (source === 'primary' ? client : undefined), {
+      primary: db.withSchema(tenant),
+      replica: db.withSchema(tenant),
+      retryMs: 0,
+      operation: 'order_by_id',
+      coalesceKey: 'order-1',
+    });
+
+  const [one, other] = await Promise.all([find('one'), find('other')]);
+
+  const sqlOf = (client: typeof one) => client?.selectFrom('orders').selectAll().compile().sql;
+  expect(sqlOf(one)).toContain('"one"."orders"');
+  expect(sqlOf(other)).toContain('"other"."orders"');
 });
 
 test('tells operations and keys apart that are made of the same letters', async () => {

@@ -1,3 +1,4 @@
+import { Kysely, MysqlDialect } from 'kysely';
 import { createReplicaFallback, InvalidOptionError } from 'kysely-replica-fallback';
 import { createCausalSession, gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
 import { describe, expect, test } from 'vitest';
@@ -207,6 +208,16 @@ test('a transaction of Kysely has no position, because it is not committed yet',
     option: 'primary',
   });
   expect(asked).toEqual([]);
+});
+
+test('clients of one driver of Kysely are of one database, and those of two are not', () => {
+  const dialect = new MysqlDialect({ pool: async () => ({}) as never });
+  const [db, other] = [new Kysely<object>({ dialect }), new Kysely<object>({ dialect })];
+  const database = source?.databaseOf?.(db);
+
+  expect(database).toBeDefined();
+  expect(source?.databaseOf?.(db.withSchema('tenant'))).toBe(database);
+  expect(source?.databaseOf?.(other)).not.toBe(database);
 });
 
 describe('the pool that a query gets', () => {

@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../../errors.ts';
 import type { PinnedQuery } from '../../informed-read.ts';
 import { isPool } from './pg.ts';
+import { isObject } from '../../is-object.ts';
 import { hasMethods, outcomeIn, type SqlClient } from '../../databases/sql-client.ts';
 
 /** What `walCatchUp` needs of a client of Drizzle on node-postgres. By its shape, so that drizzle-orm need not be installed. */
@@ -28,8 +29,10 @@ export function drizzleClient(given: object): SqlClient | undefined {
     const { rows } = await given.execute(sql);
     return rows;
   };
-  if (!isClient(given)) return { select };
+  const pool: unknown = Reflect.get(given, '$client');
+  if (!isClient(given)) return { database: given, select };
   return {
+    database: isObject(pool) ? pool : given,
     select,
     async pin(how, run) {
       if (how === 'connection') {

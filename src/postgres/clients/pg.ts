@@ -35,7 +35,8 @@ export function pgClient(given: object): SqlClient | undefined {
     const { rows } = await given.query(sql);
     return rows;
   };
-  return isPool(given) ? { select, pin: (how, run) => pin(given, how, run) } : { select };
+  const client = { database: given, select };
+  return isPool(given) ? { ...client, pin: (how, run) => pin(given, how, run) } : client;
 }
 
 async function pin<T>(pool: PgPool, how: Pin, run: PinnedRun<T>): Promise<T> {
