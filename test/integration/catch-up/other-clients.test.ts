@@ -221,19 +221,6 @@ test.for<WalCatchUpOptions>([{ pin: 'connection' }, { pin: 'connection', pipelin
   },
 );
 
-test('a position can be asked for in a transaction', async () => {
-  const pool = openPool(database.cluster.primary.connectionString);
-  onTestFinished(() => pool.end());
-  const client = await pool.connect();
-  const ofClient = await walPosition(client);
-  client.release();
-
-  const ofDrizzle = await drizzle({ client: pool }).transaction((tx) => walPosition(tx));
-  const ofKysely = await database.primary.db.transaction().execute((tx) => walPosition(tx));
-
-  for (const position of [ofClient, ofDrizzle, ofKysely]) expect(position).toMatch(/^[\da-f]{12}-/);
-});
-
 test('a transaction of Drizzle on another driver than pg is refused', async () => {
   const client = postgres(database.cluster.primary.connectionString, { max: 1 });
   onTestFinished(() => client.end());
