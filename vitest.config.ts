@@ -28,7 +28,8 @@ const projects = [
   project('example', 'test/example', RUNTIME, CLUSTERS, BUILD),
   project('page', 'test/page', RUNTIME, CLUSTERS),
   project('mysql', 'test/mysql'),
-  project('proofs', 'test/proofs', RUNTIME),
+  project('proofs', 'test/proofs', RUNTIME, CLUSTERS),
+  project('checkers', 'test/checkers', RUNTIME),
   project('clean-up', 'test/clean-up', RUNTIME),
   project('package', 'test/package', BUILD),
   project('versions', 'test/versions', BUILD),
@@ -51,6 +52,8 @@ function project(name: string, folder: string, ...globalSetup: string[]) {
       name,
       include: [`${folder}/**/*.test.ts`],
       globalSetup,
+      // These keep all of a machine busy, and few of their reads would be late beside others.
+      fileParallelism: !['proofs', 'checkers', 'mysql'].includes(name),
       // These leave a worker as they found it, so that the next file need not load everything again.
       isolate: !['unit', 'servers'].includes(name),
       testTimeout: 30_000,

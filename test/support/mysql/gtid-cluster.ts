@@ -66,9 +66,12 @@ export async function startGtidCluster(
 
     const startServer = async (id: number) => {
       const dataDirectory = join(directory, `server-${id}`);
+      const temporary = `${dataDirectory}.tmp`;
+      await runCommand('mkdir', [temporary], context);
       const own = [
         `--server-id=${id}`,
         `--socket=${dataDirectory}.sock`,
+        `--tmpdir=${temporary}`,
         `--init-file=${join(directory, 'first.sql')}`,
       ];
       const all = [...SETTINGS, ...brand.settings, ...own, ...settings];
@@ -116,7 +119,8 @@ grant select on service.* to ordinary@'%';
 `;
 
 async function createContext(directory: string): Promise<CommandContext> {
-  const context = { cwd: directory, env: { ...process.env, LC_ALL: 'C' } };
+  // A server that starts removes the temporary tables of others from the folder that it shares with them.
+  const context = { cwd: directory, env: { ...process.env, LC_ALL: 'C', TMPDIR: directory } };
   const user = await findServerUser();
   if (user === undefined) return context;
   await chown(directory, user.uid, user.gid);

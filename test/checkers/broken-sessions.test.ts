@@ -15,7 +15,7 @@ const { cluster, primary } = await changingOrders();
 await cluster.replicas[0]?.setApplyDelay(25);
 await cluster.replicas[1]?.setApplyDelay(60);
 
-/** Why `sessions.test.ts` proves something: when a session lacks a part, what that part is for is seen to be lost. */
+/** Why `proofs/sessions.test.ts` proves something: when a session lacks a part, what that part is for is seen to be lost. */
 
 type Start = (read: ReplicaFallback<Kysely<OrdersDatabase>>, position?: string) => AnySession;
 

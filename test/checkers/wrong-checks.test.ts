@@ -14,7 +14,7 @@ import {
 const { cluster, primary, writers } = await changingOrders();
 await cluster.replicas[1]?.setApplyDelay(50);
 
-/** Why `walCatchUp` checks as it does, and why `never-older.test.ts` proves something: anything less is seen to fail. */
+/** Why `walCatchUp` checks as it does, and why `proofs/never-older.test.ts` proves something: anything less is seen to fail. */
 
 const WRONG_CHECKS = [
   { wrong: 'nothing is checked', catchUp: unchecked, over: [listed, balanced, pooled] },
