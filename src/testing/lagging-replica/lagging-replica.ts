@@ -36,6 +36,9 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
    * added are missing, and others are stale. Copies the tables, so that they must not be written to meanwhile, and
    * `release()` is needed. Takes `create table … as select`, as PostgreSQL, SQLite and MySQL have it.
    *
+   * A copy has the rows alone: all that the client's role sees now, without row-level security, grants, keys and indexes.
+   * So it may show rows that a policy hides. Test policies on real servers.
+   *
    * @throws the database's error when a copy cannot be made; then the lag is what it was
    */
   freeze(): Promise<void>;
