@@ -149,7 +149,7 @@ test.each([
   const { app } = await import(join(folder, snippet?.file ?? ''));
   const url = `${await serve(await open(app))}/orders/${order.id}`;
   const see = async (position: string) => {
-    const response = await fetch(url, { headers: { 'x-position': position } });
+    const response = await fetch(url, { headers: { cookie: `a=b; position=${position}` } });
     return { status: response.status, body: await response.json() };
   };
   await database.catchUp();
@@ -157,7 +157,8 @@ test.each([
   await database.holdBack();
 
   const paid = await fetch(`${url}/pay`, { method: 'POST' });
-  const position = paid.headers.get('x-position') ?? '';
+  const [cookie = ''] = paid.headers.getSetCookie();
+  const position = /^position=([^;]+); Path=\//.exec(cookie)?.[1] ?? '';
   const [own, now, forged] = await Promise.all([see(position), see('now'), see('forged')]);
 
   expect(paid.status).toBe(204);
