@@ -5,6 +5,7 @@ import {
   replicaUnavailable,
   schemaBehind,
 } from 'kysely-replica-fallback/postgres';
+import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, type OrdersDatabase } from '../../support/orders.ts';
@@ -18,11 +19,9 @@ const database = await replicatedDatabase<OrdersDatabase>(async (db) => {
 });
 await database.write(addOrder('1'));
 
-type Client = Kysely<OrdersDatabase>;
-
 const standby = () => database.cluster.replicas[0];
 
-function open(connectionString: string): Client {
+function open(connectionString: string): Kysely<OrdersDatabase> {
   const connection = connect<OrdersDatabase>(connectionString);
   onTestFinished(() => connection.end());
   return connection.db;
@@ -122,6 +121,24 @@ test.for([
 
   expect(error).toMatchObject({ code });
   expect(kindsOf(error)).toEqual([]);
+});
+
+test('a plan that a migration has outdated is not unavailability, and concerns statements with a name', async () => {
+  await database.write((db) => sql`create table plans (id int)`.execute(db));
+  const client = new Client({ connectionString: standby().connectionString });
+  onTestFinished(() => client.end());
+  await client.connect();
+  const named = () => client.query({ name: 'plans', text: 'table plans' });
+  const { db } = database.replica;
+  await Promise.all([named(), sql`table plans`.execute(db)]);
+
+  await database.write((primary) => sql`alter table plans add later int`.execute(primary));
+
+  await sql`table plans`.execute(db);
+  for (const error of [await errorOf(named()), await errorOf(named())]) {
+    expect(error).toMatchObject({ code: '0A000' });
+    expect(kindsOf(error)).toEqual([]);
+  }
 });
 
 test('a database that is not there is not unavailability', async () => {
