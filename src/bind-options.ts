@@ -2,6 +2,7 @@ import { assertObject } from './assert-object.ts';
 import { isAboutErrors, isAboutMisses } from './classifier.ts';
 import { InvalidOptionError, invalidOption } from './errors.ts';
 import type { CatchUp } from './informed-read.ts';
+import { A_SWITCH } from './is-enabled.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -57,7 +58,9 @@ export function bindOptions<Client, T>(
   if (replica !== undefined) assertReplica(replica);
   if (pickReplica !== undefined) assertFunction('pickReplica', pickReplica);
   if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
-  if (enabled !== undefined) assert(typeof enabled === 'boolean', 'enabled', 'a boolean', enabled);
+  if (enabled !== undefined) {
+    assert(['boolean', 'function'].includes(typeof enabled), 'enabled', A_SWITCH, enabled);
+  }
   if (isMiss !== undefined) {
     assertFunction('isMiss', isMiss);
     assert(isAboutMisses(isMiss), 'isMiss', ABOUT_MISSES, isMiss);

@@ -38,8 +38,12 @@ export interface ReplicaFallbackOptions<Client, T> {
    * only the transaction sees its own writes. Default is none.
    */
   readonly transaction?: TransactionOf<NoInfer<Client>> | undefined;
-  /** `false` sends every read straight to `primary`: the switch for operators. Default is `true`. */
-  readonly enabled?: boolean | undefined;
+  /**
+   * `false` sends every read straight to `primary`: the switch for operators. A function is asked for each read, so that the
+   * switch works without a restart. It must be quick; what it throws ends the read, and so does an answer that is no boolean.
+   * Default is `true`.
+   */
+  readonly enabled?: boolean | (() => boolean) | undefined;
   /**
    * What counts as "not here (yet)": a function of the value, such as `(exists) => !exists`, or a classifier. Default is
    * `noRow`: `undefined`, `null` or Kysely's `NoResultError`. It never matches a list, a count or a flag.

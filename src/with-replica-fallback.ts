@@ -2,6 +2,7 @@ import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
 import { observe } from './instruments.ts';
+import { isEnabled } from './is-enabled.ts';
 import { isTransaction } from './is-transaction.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
@@ -175,5 +176,5 @@ async function retry<Client, T>(
 
 function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {
   const { primary, transaction, enabled } = options;
-  return transaction !== undefined || enabled === false || isTransaction(primary);
+  return transaction !== undefined || isTransaction(primary) || !isEnabled(enabled);
 }

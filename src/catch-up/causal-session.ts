@@ -4,6 +4,7 @@ import { type BoundOptions, bindOptions } from '../bind-options.ts';
 import { boundOptionsOf, type ReplicaFallback } from '../create-replica-fallback.ts';
 import { InvalidOptionError, invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
+import { isEnabled } from '../is-enabled.ts';
 import type { ReplicaFallbackOptions } from '../options.ts';
 import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
@@ -135,7 +136,7 @@ class Session<Client> implements CausalSession<Client> {
   }
 
   async position(): Promise<string | undefined> {
-    if (this.#floor.isKnown || this.#bound.enabled === false) return this.#floor.position;
+    if (this.#floor.isKnown || !isEnabled(this.#bound.enabled)) return this.#floor.position;
     const positions = positionsOf(this.#source, this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
     const found = await positions.since(countQueries(), ask);

@@ -34,7 +34,7 @@ test.for([
   ...mistakes('replica', 'a database client', [null, 5, 'postgres://', false]),
   ...mistakes('pickReplica', 'a function', [null, true, {}]),
   ...mistakes('transaction', 'a transaction', [null, 5, true]),
-  ...mistakes('enabled', 'a boolean', [null, 0, 'false']),
+  ...mistakes('enabled', 'a boolean, or a function that returns one', [null, 0, 'false']),
   ...mistakes('isMiss', 'a function', [null, true, {}]),
   ...mistakes('signal', 'an AbortSignal', [null, true, {}, noop, { aborted: false }]),
   ...Object.keys(SIGNAL).flatMap((method) =>
@@ -122,7 +122,10 @@ test.for<[string, unknown]>([
     'Expected `retryMs.settle` to be a function, got 5.',
     { primary, retryMs: { delays: () => [], settle: 5 } },
   ],
-  ['Expected `enabled` to be a boolean, got "false".', { primary, enabled: 'false' }],
+  [
+    'Expected `enabled` to be a boolean, or a function that returns one, got "false".',
+    { primary, enabled: 'false' },
+  ],
   [`Expected \`retryMs.max\` to be ${A_DELAY}, got "50".`, { primary, retryMs: { max: '50' } }],
   ['Expected `primary` to be a database client, got undefined.', {}],
   ['Expected `options` to be an object, got undefined.', undefined],
