@@ -6,7 +6,7 @@ import { perDatabase } from './per-database.ts';
 export type WatchEnd = 'caught_up' | 'hopeless' | 'unknown';
 
 /** A read that waits for a replica. */
-export interface Waiter {
+interface Waiter {
   /** On the clock of `performance.now()`. */
   readonly since: number;
   /** How long it waits at most, in milliseconds. */
@@ -27,7 +27,7 @@ export interface Waiter {
  * every tenth of the time that the latest of them has waited, or by a query that ends when the replica is there, where the
  * server has one. Nothing runs when nobody waits.
  */
-export class ReplicaWatch {
+class ReplicaWatch {
   readonly #doubts = new DoubtLog();
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();

@@ -60,12 +60,12 @@ test('a query with a transaction of its own fails where an attempt is checked in
 });
 
 test('the other ways to a connection of its own fail in the same way', async () => {
-  const reads = await Promise.all(
-    [
-      (db: Kysely<OrdersDatabase>) => db.startTransaction().execute(),
-      (db: Kysely<OrdersDatabase>) => db.connection().execute(async () => ({})),
-    ].map((query) => seeRead(query as (db: Kysely<OrdersDatabase>) => Promise<object>, checked())),
-  );
+  const queries: ((db: Kysely<OrdersDatabase>) => Promise<object>)[] = [
+    (db) => db.startTransaction().execute(),
+    (db) => db.connection().execute(async () => ({})),
+  ];
+
+  const reads = await Promise.all(queries.map((query) => seeRead(query, checked())));
 
   for (const { report } of reads) {
     expect(String(report.error)).toContain("`pin: 'connection'`");
@@ -98,13 +98,13 @@ test('an error that the query catches fails what comes next, in a transaction', 
 
 test('and so it does on a pool of pg', async () => {
   const clients = { primary: database.primary.pool, replica: database.replica.pool };
-  const read = withReplicaFallback((pool) => probe((statement) => pool.query(statement)), {
+  const probing = withReplicaFallback((pool) => probe((statement) => pool.query(statement)), {
     ...clients,
     catchUp: walCatchUp(),
     after: 'now',
   });
 
-  await expect(read).rejects.toThrow("`pin: 'connection'`");
+  await expect(probing).rejects.toThrow("`pin: 'connection'`");
 });
 
 test("the caller's own error stays the same object, in a transaction as well", async () => {

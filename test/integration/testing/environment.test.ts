@@ -8,14 +8,25 @@ afterEach(() => {
 /** What pg, libpq and the servers' programs read. https://www.postgresql.org/docs/current/libpq-envars.html */
 test.for<Readonly<Record<string, string>>>([
   {
-    ...{ PGSSLMODE: 'require', PGSSLNEGOTIATION: 'direct', PGREPLICATION: 'true' },
+    PGSSLMODE: 'require',
+    PGSSLNEGOTIATION: 'direct',
+    PGREPLICATION: 'true',
     PGOPTIONS: '-c no_such_setting=1',
-    ...{ PGHOST: 'nowhere.invalid', PGPORT: '1', PGUSER: 'nobody', PGPASSWORD: 'x' },
-    ...{ PGDATABASE: 'x', PGPASSFILE: '/nowhere', PGSERVICE: 'nowhere', PGDATA: '/nowhere' },
+    PGHOST: 'nowhere.invalid',
+    PGPORT: '1',
+    PGUSER: 'nobody',
+    PGPASSWORD: 'x',
+    PGDATABASE: 'x',
+    PGPASSFILE: '/nowhere',
+    PGSERVICE: 'nowhere',
+    PGDATA: '/nowhere',
   },
   {
     PGOPTIONS: '-c default_transaction_read_only=on',
-    ...{ PGAPPNAME: 'mine', PGCLIENT_ENCODING: 'x', PGCONNECT_TIMEOUT: 'x', PGTZ: 'x' },
+    PGAPPNAME: 'mine',
+    PGCLIENT_ENCODING: 'x',
+    PGCONNECT_TIMEOUT: 'x',
+    PGTZ: 'x',
     PGTARGETSESSIONATTRS: 'read-only',
   },
 ])('%o does not get in the way of a cluster', { timeout: 60_000 }, async (variables) => {
