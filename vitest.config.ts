@@ -24,6 +24,7 @@ const projects = [
     },
   },
   project('servers', 'test/integration', RUNTIME, CLUSTERS),
+  project('documents', 'test/documents', RUNTIME, CLUSTERS, BUILD),
   project('smoke', 'test/smoke', RUNTIME, CLUSTERS, BUILD),
   project('example', 'test/example', RUNTIME, CLUSTERS, BUILD),
   project('page', 'test/page', RUNTIME, CLUSTERS),

@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { replicatedDatabase } from '../../support/replicated-database.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const source = new URL('../../../src/', import.meta.url).href;
 const database = await replicatedDatabase<object>((db) =>
   sql`create table notes (id int)`.execute(db),
 );
@@ -13,8 +12,8 @@ const database = await replicatedDatabase<object>((db) =>
 /** Kysely on reserved connections of postgres.js, as kysely-postgres-js has it. */
 const PROGRAM = `
   import { Kysely, PostgresDialect, sql } from 'kysely';
-  import { withReplicaFallback } from 'kysely-replica-fallback';
-  import { replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
+  import { withReplicaFallback } from '${source}index.ts';
+  import { replicaUnavailable, walCatchUp } from '${source}postgres/index.ts';
   import postgres from 'postgres';
 
   const closed = Promise.withResolvers();
@@ -65,7 +64,6 @@ test('a backend that dies in a pinned transaction ends the process, on postgres.
   };
 
   const running = promisify(execFile)(process.execPath, ['--input-type=module', '-e', PROGRAM], {
-    cwd: root,
     env,
   });
 

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Express } from 'express';
 import type { FastifyInstance } from 'fastify';
@@ -10,21 +9,22 @@ import { Kysely } from 'kysely';
 import { createSnapshotTables, type SnapshotTables } from 'kysely-replica-fallback/snapshots';
 import { Pool } from 'pg';
 import type { Sql } from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { asModule, findSnippets, readPages } from '../../support/readme-snippets.ts';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { asModule, findSnippets, readPages } from '../support/readme-snippets.ts';
 import {
   type ReplicatedDatabase,
   startReplicatedDatabase,
-} from '../../support/replicated-database.ts';
-import { serve } from '../../support/serve.ts';
-import { addSnapshots } from '../../support/snapshot-fixtures.ts';
+} from '../support/replicated-database.ts';
+import { serve } from '../support/serve.ts';
+import { addSnapshots } from '../support/snapshot-fixtures.ts';
 
 interface Database extends SnapshotTables {
   orders: { id: string; status: string; version: number };
 }
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+/** Built, as programs need it that are run by Node.js alone. */
+const root = inject('built');
 const pages = await readPages();
 const snippets = pages.flatMap(findSnippets);
 const isTypeScript = ({ file }: { file: string }) => file.endsWith('.ts');
@@ -51,7 +51,7 @@ beforeAll(async () => {
   process.env['REPLICA_DATABASE_URL'] = database.cluster.replicas[0].connectionString;
 
   folder = await mkdtemp(join(root, 'test/.readme-'));
-  const context = await import('../../support/readme-context.ts');
+  const context = await import(join(root, 'test/support/readme-context.ts'));
   modules.push({ ...context });
   await Promise.all(
     snippets.map((snippet) => {
