@@ -23,6 +23,15 @@ interface Server {
 
 const keyOf = (row: Row) => row.id;
 
+/** Gives more than it was asked for. */
+const findAll = async ({ name, has }: Server): Promise<Row[]> =>
+  has.map((id) => ({ id, from: name }));
+
+const findAllAndOther = async (db: Server): Promise<Row[]> => [
+  ...(await findAll(db)),
+  { id: 7, from: db.name },
+];
+
 const caughtUp = createCatchUp<object>({
   position: async () => '1',
   replayed: async () => '1',
@@ -155,9 +164,10 @@ describe('keys that the database takes for equal, but not as text', () => {
   });
 
   test('are no list that lacks them', async () => {
+    const other = { id: 'b', from: 'any' };
     const both = async (db: object, missing: readonly string[]) => [
       ...(await find(db, missing)),
-      { id: 'b', from: 'any' },
+      other,
     ];
 
     const read = withReplicaFallbackByKey(['b', asked], both, byId);
@@ -176,19 +186,16 @@ describe('keys that the database takes for equal, but not as text', () => {
 
 test('leaves out rows that nobody asked for while the replica lacks some that were', async () => {
   const { options } = servers({ replica: [], primary: [1, 2] });
-  const query = async (db: Server): Promise<Row[]> =>
-    [...db.has, 7].map((id) => ({ id, from: db.name }));
 
-  const rows = await withReplicaFallbackByKey([2, 1], query, options);
+  const rows = await withReplicaFallbackByKey([2, 1], findAllAndOther, options);
 
   expect(rows.map(keyOf)).toEqual([2, 1]);
 });
 
 test('leaves out a key that is nowhere when the query asks for found keys, too', async () => {
   const { options } = servers({ replica: [1], primary: [1, 2] });
-  const query = async (db: Server): Promise<Row[]> => db.has.map((id) => ({ id, from: db.name }));
 
-  const rows = await withReplicaFallbackByKey([2, 1, 9], query, options);
+  const rows = await withReplicaFallbackByKey([2, 1, 9], findAll, options);
 
   expect(rows.map(keyOf)).toEqual([2, 1]);
 });

@@ -13,7 +13,7 @@ const clients = { primary: { name: 'primary' }, replica: { name: 'replica' } };
 const nameOf = async (db: { name: string }) => db.name;
 
 test('a function is asked once for each read, whatever it answered before', async () => {
-  const enabled = vi.fn(() => true).mockReturnValueOnce(false);
+  const enabled = vi.fn<() => boolean>(() => true).mockReturnValueOnce(false);
   const read = createReplicaFallback({ ...clients, enabled });
   expect(enabled).not.toHaveBeenCalled();
 
@@ -44,7 +44,7 @@ test('a function switches reads by keys and those of sessions, too', async () =>
     compare: () => 'reached',
     runAt: (replica, _position, query) => query(replica),
   });
-  const enabled = vi.fn(() => false);
+  const enabled = vi.fn<() => boolean>(() => false);
   const read = createReplicaFallback({ ...clients, catchUp, enabled });
   const options = { ...clients, enabled, keyOf: ({ name }: { name: string }) => name };
 
