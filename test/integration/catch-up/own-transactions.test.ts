@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
-import { walCatchUp, type WalCatchUpOptions } from 'kysely-replica-fallback/postgres';
+import { walCatchUp, type WalCatchUpOptions, walPosition } from 'kysely-replica-fallback/postgres';
 import { expect, test } from 'vitest';
 import { afterFirstAnswer } from '../../support/after-first-answer.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
@@ -9,6 +9,9 @@ import { seeRead } from '../../support/see-read.ts';
 
 const database = await replicatedDatabase<OrdersDatabase>(createOrders);
 await database.write(addOrder('there'));
+/** The standby has replayed it. */
+const replayed = await walPosition(database.primary.db);
+await database.catchUp();
 
 /** A query with a transaction of its own. The standby catches up as soon as it has been read. */
 function read(id: string, options: WalCatchUpOptions, after?: string) {
@@ -101,7 +104,7 @@ test('and so it does on a pool of pg', async () => {
   const probing = withReplicaFallback((pool) => probe((statement) => pool.query(statement)), {
     ...clients,
     catchUp: walCatchUp(),
-    after: 'now',
+    after: replayed,
   });
 
   await expect(probing).rejects.toThrow("`pin: 'connection'`");
@@ -125,7 +128,7 @@ function checked(overrides: object = {}) {
     primary: database.primary.db,
     replica: database.replica.db,
     catchUp: walCatchUp(),
-    after: 'now',
+    after: replayed,
     ...overrides,
   };
 }

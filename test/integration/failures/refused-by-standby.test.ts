@@ -1,7 +1,12 @@
 import { diag } from '@opentelemetry/api';
 import { type Kysely, sql } from 'kysely';
 import { withReplicaFallback } from 'kysely-replica-fallback';
-import { refusedByStandby, replicaUnavailable, walCatchUp } from 'kysely-replica-fallback/postgres';
+import {
+  refusedByStandby,
+  replicaUnavailable,
+  walCatchUp,
+  walPosition,
+} from 'kysely-replica-fallback/postgres';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
@@ -72,13 +77,15 @@ test('where serializable is the default, a standby refuses each read, and the pr
 });
 
 test('where serializable is the default, what is checked is answered by the standby', async () => {
+  const after = await walPosition(database.primary.db);
+  await database.catchUp();
   const { onOutcome, outcomes } = recordReads();
 
   const order = await withReplicaFallback((db) => findOrder(db, '1').executeTakeFirst(), {
     primary: database.primary.db,
     replica: openSerializable(),
     catchUp: walCatchUp(),
-    after: 'now',
+    after,
     onOutcome,
   });
 
