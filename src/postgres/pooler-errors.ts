@@ -56,7 +56,7 @@ const OUTAGES = [
     messages:
       /^\((ECIRCUITBREAKER\) (failed to retrieve database credentials|too many failed attempts to connect)|EAUTHQUERY\) (auth_query (connection failed|secret check timed out)|authentication query failed: connection to database not available))/,
   },
-  // Supavisor 1 and 2, without names. https://github.com/supabase/supavisor/blob/v1.1.56/lib/supavisor/client_handler.ex
+  // Supavisor 1 and 2, without names. https://github.com/supabase/supavisor/blob/v2.0.0/lib/supavisor/client_handler.ex
   {
     codes: /^XX000$/,
     messages:
