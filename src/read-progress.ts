@@ -1,4 +1,5 @@
 import type { AttemptSource } from './attempt.ts';
+import { elapsedMs } from './elapsed.ts';
 import { PrimaryBudgetExceededError, ReplicaBehindError } from './errors.ts';
 import type { CatchUpReport, Outcome, ReadReport } from './read-report.ts';
 import type { Recovery } from './retry-policy.ts';
@@ -102,7 +103,7 @@ export class ReadProgress<T> {
 
   /** Remembers how an informed wait ended. */
   noteCatchUp(catchUp: CatchUpReport): void {
-    this.#catchUp = catchUp;
+    this.#catchUp = { ...catchUp, waitMs: elapsedMs(0, catchUp.waitMs) };
   }
 
   /** What the caller gets. */
@@ -118,13 +119,13 @@ export class ReadProgress<T> {
       operation: this.#operation,
       outcome: this.#outcome(),
       attempts: this.#attempts,
-      durationMs: between(this.#startedAt, now),
+      durationMs: elapsedMs(this.#startedAt, now),
       ...(this.#recovery !== undefined && {
         recovery: {
           cause: this.#recovery.cause,
           misses: this.#misses,
           failures: this.#failures,
-          durationMs: between(this.#recoveringSince, now),
+          durationMs: elapsedMs(this.#recoveringSince, now),
           ...(this.#catchUp !== undefined && { catchUp: this.#catchUp }),
         },
       }),
@@ -141,9 +142,4 @@ export class ReadProgress<T> {
     if (kind === 'miss') return 'not_found';
     return kind === 'rejected' ? kind : 'error';
   }
-}
-
-/** Milliseconds that are never negative, although a test may set the clock back. */
-function between(start: number, end: number): number {
-  return Math.max(0, end - start);
 }

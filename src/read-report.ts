@@ -23,7 +23,7 @@ export interface ReadReport {
    * 0 when the signal had aborted before the read began.
    */
   readonly attempts: number;
-  /** Milliseconds from the call to its end. */
+  /** Milliseconds from the call to its end, with two decimals at most, as all durations here. */
   readonly durationMs: number;
   /** Only when the first attempt was a miss or a failure: what followed from it. */
   readonly recovery?: RecoveryReport;

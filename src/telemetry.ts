@@ -1,3 +1,4 @@
+import { elapsedMs } from './elapsed.ts';
 import { addRecoveryEvent, instrumentsOf, observe, type ReadAttributes } from './instruments.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import type { Outcome, ReadReport } from './read-report.ts';
@@ -22,7 +23,7 @@ export function reportHit(startedAt: number, options: Telemetry): void {
   const { operation, meter, onOutcome } = options;
   observe(() => instrumentsOf(meter).reads.add(1, attributesOf('replica', operation)));
   if (onOutcome === undefined) return;
-  const durationMs = Math.max(0, performance.now() - startedAt);
+  const durationMs = elapsedMs(startedAt, performance.now());
   observe(() => onOutcome({ operation, outcome: 'replica', attempts: 1, durationMs }));
 }
 

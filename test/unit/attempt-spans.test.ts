@@ -1,5 +1,5 @@
 import { context, type ContextManager, diag, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { ReplicaBehindError, withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, ReplicaBehindError, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterEach, expect, test } from 'vitest';
 import { fakeCluster } from '../support/fake-cluster.ts';
 import { inNewSpan, spansOf } from '../support/in-memory-span.ts';
@@ -105,7 +105,7 @@ test('a span has failed when its classifier throws', async () => {
   // A replica that is behind has missed, whatever the classifier says.
   const behind = throws(new ReplicaBehindError('behind'));
   const { query, clients } = scriptClients({ replica: [behind, gives(ROW)] });
-  const options = { ...clients, retryMs: AT_ONCE, isMiss: throwsAtOnce };
+  const options = { ...clients, retryMs: AT_ONCE, isMiss: attempted(throwsAtOnce) };
 
   const [span] = await spansOf(() => withReplicaFallback(query, options).catch(() => {}));
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { metrics } from '@opentelemetry/api';
-import { type AttemptContext, withReplicaFallback } from 'kysely-replica-fallback';
+import { type AttemptContext, attempted, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
@@ -85,7 +85,7 @@ test.for(['rejects with', 'throws at once'])(
       return Promise.reject(error);
     };
 
-    const read = withReplicaFallback(query, { primary, isMiss: () => true });
+    const read = withReplicaFallback(query, { primary, isMiss: attempted(() => true) });
 
     await expect(read).rejects.toBe(error);
     expect(runs).toBe(1);

@@ -1,6 +1,6 @@
 import { PassThrough, Stream } from 'node:stream';
 import { sql } from 'kysely';
-import { InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, InvalidOptionError, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { dummyKysely } from '../support/dummy-kysely.ts';
@@ -29,7 +29,7 @@ test.for(
     { what: 'a builder', query: builder },
   ]),
 )('refuses $row.what for a query $on.where', async ({ on: { options }, row: { query } }) => {
-  const read = withReplicaFallback(query as never, { ...options, isMiss: () => true });
+  const read = withReplicaFallback(query as never, { ...options, isMiss: attempted(() => true) });
 
   await expect(read).rejects.toBeInstanceOf(InvalidOptionError);
   await expect(read).rejects.toMatchObject({ option: 'query', expected: EXPECTED });
@@ -68,7 +68,7 @@ test.for(
     runs++;
     return row.answer() as Promise<unknown>;
   };
-  const options = { ...on.options, isMiss: () => true, retryMs: AT_ONCE };
+  const options = { ...on.options, isMiss: attempted(() => true), retryMs: AT_ONCE };
 
   const read = withReplicaFallback(query, options);
 

@@ -1,6 +1,7 @@
-import { attempted, type ReadReport, withReplicaFallback } from 'kysely-replica-fallback';
+import { type ReadReport, thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { recordReads } from 'kysely-replica-fallback/testing';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { stopTheClock } from '../support/fake-clock.ts';
 import { REPLICA_ERROR, ROW, SCRIPTS } from '../support/outcomes.ts';
 import {
@@ -61,7 +62,7 @@ test('reports not_found, and the error, when the primary throws to say so', asyn
 
   const reports = await reportsOf(
     { replica: [absent, absent], primary: [absent] },
-    { isMiss: attempted(() => true) },
+    { isMiss: thrown(() => true) },
   );
 
   expect(reports).toStrictEqual([
@@ -160,4 +161,37 @@ test('counts the time of the attempts into the duration', async () => {
   const [report] = await reportsOf({ replica: [slowly(30, ROW)] });
 
   expect(report?.durationMs).toBe(30);
+});
+
+test.for(['replica', 'replica_retry', 'primary', 'not_found', 'error'] as const)(
+  'tells durations of %s in hundredths of a millisecond at most',
+  async (outcome) => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 100 / 3));
+    onTestFinished(() => void vi.restoreAllMocks());
+
+    const [report] = await reportsOf(SCRIPTS[outcome]);
+
+    const durations = [report?.durationMs, report?.recovery?.durationMs ?? 0];
+    expect(durations).toEqual(durations.map((ms) => Number(ms?.toFixed(2))));
+    expect(report?.durationMs).toBeGreaterThan(33);
+  },
+);
+
+test('tells how long a read waited for a replica in hundredths of a millisecond at most', async () => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 1 / 3));
+  onTestFinished(() => void vi.restoreAllMocks());
+  const catchUp = createCatchUp<object>({
+    position: async () => '1',
+    replayed: async () => '1',
+    compare: () => 'reached',
+    runAt: (replica, _position, query) => query(replica),
+  });
+
+  const [report] = await reportsOf({ replica: [misses, gives(ROW)] }, { catchUp });
+
+  const waitMs = report?.recovery?.catchUp?.waitMs;
+  expect(waitMs).toBeGreaterThan(0);
+  expect(waitMs).toBe(Number(waitMs?.toFixed(2)));
 });

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { thrown, withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, thrown, withReplicaFallback } from 'kysely-replica-fallback';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { ROW } from '../support/outcomes.ts';
@@ -16,7 +16,7 @@ import {
 import { unhandledRejectionsOf } from '../support/unhandled-rejections.ts';
 
 const SOURCES = ['replica', 'replica_retry', 'primary'] as const;
-const isMiss = () => true;
+const isMiss = attempted(() => true);
 
 test.for([
   { kind: 'an Error', reason: new Error('shutting down') },

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { type AbortableQueryOptions, sql } from 'kysely';
-import { withReplicaFallback } from 'kysely-replica-fallback';
+import { attempted, withReplicaFallback } from 'kysely-replica-fallback';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Connection, connect } from '../../support/connect.ts';
 import { listSleepers } from '../../support/list-sleepers.ts';
@@ -84,7 +84,12 @@ describe('a read over a replica pool of one connection', () => {
       const controller = new AbortController();
       const read = withReplicaFallback(
         (db, attempt) => sql`select pg_sleep(60)`.execute(db, handOn(attempt.signal)),
-        { primary: primary.db, replica: replica.db, signal: controller.signal, isMiss: () => true },
+        {
+          primary: primary.db,
+          replica: replica.db,
+          signal: controller.signal,
+          isMiss: attempted(() => true),
+        },
       );
       const pid = await vi.waitUntil(findSleeper, { timeout: 10_000 });
       const reason = new Error('no longer needed');
