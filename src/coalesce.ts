@@ -1,12 +1,13 @@
 import type { ReplicaQuery } from './attempt.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
+import { runOnPrimaryOf } from './run-on-primary.ts';
 import { runQuery, untilAborted } from './run-query.ts';
 import { numberQuery } from './shared-queries.ts';
 
 /** What reads have in common that share a query. */
 type Destination<Client> = Pick<
   ReplicaFallbackOptions<Client, never>,
-  'primary' | 'operation' | 'coalesceKey'
+  'primary' | 'operation' | 'coalesceKey' | 'after' | 'catchUp'
 >;
 
 /** What only the read has that starts it. */
@@ -62,11 +63,12 @@ export class Flight<T> {
  * to see.
  */
 export function findFlight<Client, T>(
-  { primary, operation, coalesceKey }: Destination<Client>,
+  destination: Destination<Client>,
   queriesBefore: number,
 ): Flight<T> | undefined {
+  const { primary, coalesceKey } = destination;
   if (coalesceKey === undefined) return undefined;
-  const flight = flightsOf(primary).get(nameOf(operation, coalesceKey));
+  const flight = flightsOf(primary).get(nameOf(destination));
   return flight !== undefined && isFor<T>(flight, queriesBefore) ? flight : undefined;
 }
 
@@ -78,10 +80,11 @@ function isFor<T>(flight: Flight<unknown>, queriesBefore: number): flight is Fli
 /** Starts a query that the reads which follow may join. */
 export function startFlight<Client, T>(
   query: ReplicaQuery<Client, T>,
-  { primary, operation, coalesceKey = '', signal: starter }: Destination<Client> & Departure,
+  destination: Destination<Client> & Departure,
 ): Flight<T> {
+  const { primary, signal: starter } = destination;
   const flights = flightsOf(primary);
-  const name = nameOf(operation, coalesceKey);
+  const name = nameOf(destination);
   const flight: Flight<T> = new Flight(
     (signal) => runQuery(query, primary, { source: 'primary', signal }),
     starter,
@@ -103,6 +106,7 @@ function flightsOf(primary: unknown): Map<string, Flight<unknown>> {
   return flights;
 }
 
-function nameOf(operation: string | undefined, key: string): string {
-  return JSON.stringify([operation, key]);
+function nameOf<Client>(destination: Destination<Client>): string {
+  const { operation, coalesceKey } = destination;
+  return JSON.stringify([operation, coalesceKey, runOnPrimaryOf(destination) !== undefined]);
 }

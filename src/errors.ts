@@ -166,6 +166,37 @@ export class ReplicaBehindError extends Error {
   }
 }
 
+/**
+ * The server that answered in place of the primary is not one: it is a standby, or it is read-only. After a failover, an old address can
+ * lead to a server that was demoted. Reads with `after`, sessions and positions reject with this error, because nothing that
+ * such a server says is new enough. Try again when the address leads to the primary.
+ *
+ * @example
+ * ```ts
+ * import { createReplicaFallback, NotPrimaryError } from 'kysely-replica-fallback';
+ * import { walCatchUp } from 'kysely-replica-fallback/postgres';
+ * import { primary, replica } from './databases.ts'; // two `Kysely<Database>`
+ *
+ * const read = createReplicaFallback({ primary, replica, catchUp: walCatchUp() });
+ *
+ * async function handle() {
+ *   try {
+ *     return Response.json(await read((db) => db.selectFrom('orders').selectAll().execute(), { after: 'now' }));
+ *   } catch (error) {
+ *     if (!(error instanceof NotPrimaryError)) throw error;
+ *     return new Response('Try again soon.', { status: 503, headers: { 'retry-after': '1' } });
+ *   }
+ * }
+ * ```
+ */
+export class NotPrimaryError extends Error {
+  override readonly name = 'NotPrimaryError';
+
+  constructor() {
+    super('The server that answered in place of the primary is a standby, or it is read-only.');
+  }
+}
+
 /** For an option that takes no text: whatever text was given instead may be a connection string, a query or a row. */
 export function invalidOption(
   option: string,

@@ -4,6 +4,7 @@ export { createReplicaFallback, type ReplicaFallback } from './create-replica-fa
 export {
   InvalidOptionError,
   InvalidPositionError,
+  NotPrimaryError,
   PrimaryBudgetExceededError,
   ReplicaBehindError,
   ReplicaTimeoutError,

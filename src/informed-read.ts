@@ -1,6 +1,6 @@
 import type { AttemptSource } from './attempt.ts';
 import type { Meter } from './instruments.ts';
-import type { CatchUpReport } from './read-report.ts';
+import type { CatchUpReport, ReplicaFallbackLogger } from './read-report.ts';
 
 /**
  * Makes the wait after a miss an informed one, which ends when a replica has replayed what the primary has. `walCatchUp()`
@@ -21,6 +21,12 @@ export interface CatchUp<Client> {
    * @throws ReplicaBehindError if it has not, or if that is not known
    */
   runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
+  /**
+   * Runs the query of a read with `after` on the primary. Without this method, the query runs without a check.
+   *
+   * @throws NotPrimaryError if the server that answers is not a primary
+   */
+  runOnPrimary?<T>(primary: Client, query: PinnedQuery<Client, T>): Promise<T>;
   /** Rung 2 of a read with `after`. The primary has `windowMs` milliseconds to say where it is. */
   begin(read: InformedRead<Client>, windowMs: number): Promise<void>;
   /**
@@ -57,6 +63,7 @@ export interface InformedRead<Client> {
     readonly after: string | undefined;
     readonly signal: AbortSignal | undefined;
     readonly operation: string | undefined;
+    readonly logger: ReplicaFallbackLogger | undefined;
     readonly meter: Meter | undefined;
   };
   /** How many shared queries had started when the read was called: it may use the answer of a later one. */
@@ -78,6 +85,8 @@ export interface InformedRead<Client> {
   askReplica(source: Exclude<AttemptSource, 'primary'>, replica?: Client): Promise<void>;
   /** Goes on as after a miss, because no answer of a replica could count. */
   skipReplicas(): void;
+  /** Lets the logger hear this beside how the read ends. */
+  warn(message: string): void;
   /** Remembers how an informed wait ended. */
   noteCatchUp(catchUp: CatchUpReport): void;
 }

@@ -22,6 +22,8 @@ export class ReadProgress<T> {
   #recovery: Recovery | undefined;
   #recoveringSince = 0;
   #catchUp: CatchUpReport | undefined;
+  /** What the logger has to hear beside how the read ended. */
+  warning: string | undefined;
 
   /** @param startedAt - when the read was called, on the clock of `performance.now()` */
   constructor(operation: string | undefined, startedAt: number) {
@@ -99,6 +101,10 @@ export class ReadProgress<T> {
   /** Remembers whether the answer is that of another read's query. */
   noteCoalesced(isCoalesced: boolean): void {
     this.#isCoalesced = isCoalesced;
+  }
+
+  warn(message: string): void {
+    this.warning = message;
   }
 
   /** Remembers how an informed wait ended. */

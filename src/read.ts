@@ -5,6 +5,7 @@ import { inSpan } from './instruments.ts';
 import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
+import { runOnPrimaryOf } from './run-on-primary.ts';
 import { runQuery, startQuery } from './run-query.ts';
 import { isAbort, isReason, isTimeout, judge, saysYes, type Verdict } from './verdict.ts';
 
@@ -79,9 +80,16 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
       catchUp.runAt(db, floor.position, (pinned) => startQuery(query, pinned, context));
   }
 
+  #queryOfPrimary(): ReplicaQuery<Client, T> {
+    const query = this.#query;
+    const runOnPrimary = runOnPrimaryOf<Client>(this.options);
+    if (runOnPrimary === undefined) return query;
+    return (db, context) => runOnPrimary(db, (pinned) => startQuery(query, pinned, context));
+  }
+
   /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */
   async askPrimary(): Promise<void> {
-    const query = this.#query;
+    const query = this.#queryOfPrimary();
     const { options, queriesBefore } = this;
     const { primary, primaryBudget, coalesceKey, signal } = options;
     signal?.throwIfAborted();

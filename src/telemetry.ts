@@ -28,10 +28,11 @@ export function reportHit(startedAt: number, options: Telemetry): void {
 }
 
 /** Counts, times, logs and observes a read that was not a hit. Never throws. */
-export function reportRead(report: ReadReport, options: Telemetry): void {
+export function reportRead(report: ReadReport, options: Telemetry, warning?: string): void {
   const { logger, onOutcome } = options;
   const hasFailed = (report.recovery?.failures ?? 0) > 0;
   observe(() => countRead(report, options));
+  if (warning !== undefined) observe(() => logger?.warn(warning, report));
   if ('error' in report) observe(() => logger?.error('A read failed.', report));
   if (report.outcome === 'primary') {
     observe(() => logger?.warn(hasFailed ? FAILED : MISSED, report));

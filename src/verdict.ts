@@ -1,6 +1,11 @@
 import type { Attempt } from './attempt.ts';
 import { askIsMiss, type ErrorClassifier } from './classifier.ts';
-import { InvalidOptionError, ReplicaBehindError, ReplicaTimeoutError } from './errors.ts';
+import {
+  InvalidOptionError,
+  NotPrimaryError,
+  ReplicaBehindError,
+  ReplicaTimeoutError,
+} from './errors.ts';
 import { isObject } from './is-object.ts';
 import { noRow } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -46,9 +51,13 @@ export function judge<T>(
   return attempt.ok ? { kind: 'answer', ending: attempt } : { kind: 'error', ending: attempt };
 }
 
-/** An abort is the caller's wish, and a bad query the caller's mistake: asking again changes neither. */
+/**
+ * An abort is the caller's wish, and a bad query the caller's mistake: asking again changes neither. That the primary is none is
+ * no answer of the query, so no classifier judges it.
+ */
 function isFinal(error: unknown, signal: AbortSignal | undefined): boolean {
-  return isReason(error, signal) || error instanceof InvalidOptionError || isAbort(error);
+  const isOurs = error instanceof InvalidOptionError || error instanceof NotPrimaryError;
+  return isReason(error, signal) || isOurs || isAbort(error);
 }
 
 /** Whether a signal was aborted with this. */

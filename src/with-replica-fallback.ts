@@ -29,6 +29,7 @@ import { judge } from './verdict.ts';
  * @throws whatever the query throws there, the same object
  * @throws `signal.reason` as soon as `signal` aborts
  * @throws {@link PrimaryBudgetExceededError} when the read needs the primary, and `primaryBudget` is empty
+ * @throws {@link NotPrimaryError} when `after` is given, the primary is needed, and the server in its place is not one
  * @throws {@link InvalidOptionError} for an invalid option or query
  *
  * @example
@@ -139,7 +140,7 @@ async function finishRead<Client, T>(
   const report = read.report();
   const { recovery } = read;
   if (recovery !== undefined) observe(() => policy.settle?.(report, recovery));
-  reportRead(report, options);
+  reportRead(report, options, read.warning);
   const ending = read.end();
   if (ending.ok) return ending.value;
   throw ending.error;

@@ -48,6 +48,8 @@ export interface CausalSession<Client> {
    * Where the session is when it is asked, for its next part to start from: in another request, service or job. `undefined`
    * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer. With `enabled: false`,
    * the primary is not asked: it is as far as the session knows.
+   *
+   * @throws NotPrimaryError when the server in place of the primary is a standby, or read-only
    */
   position(): Promise<string | undefined>;
 }

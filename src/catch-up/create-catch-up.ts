@@ -53,10 +53,12 @@ export function createSessionCatchUp<Client>(source: PositionSource<Client>): Ca
 
 class SourcedCatchUp<Client> implements CatchUp<Client> {
   readonly source: PositionSource<Client>;
+  readonly runOnPrimary?: NonNullable<CatchUp<Client>['runOnPrimary']>;
   readonly #isStrict: boolean;
 
   constructor(source: PositionSource<Client>, isStrict = false) {
     this.source = source;
+    if (source.runOnPrimary !== undefined) this.runOnPrimary = source.runOnPrimary.bind(source);
     this.#isStrict = isStrict;
   }
 

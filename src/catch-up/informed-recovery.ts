@@ -128,16 +128,22 @@ function givenFloor({ options: { after } }: InformedRead<unknown>): Floor | unde
 /** A position of the primary from after the read began, so that the answer of a replica which has it is final. */
 async function findNow<Client>(
   source: PositionSource<Client>,
-  { options, queriesBefore }: InformedRead<Client>,
+  read: InformedRead<Client>,
   timeoutMs: number,
 ): Promise<Floor | undefined> {
-  const { primary, signal } = options;
+  const { options, queriesBefore } = read;
+  const { primary, after, logger, signal } = options;
   const positions = positionsOf(source, primary);
   const found = positions.since(queriesBefore, () => askPosition(source, options));
   const now = await within(timeoutMs, found, signal);
   positions.note(now);
+  // With `after`, the read would reject.
+  const goesOn = now === undefined && after === undefined && logger !== undefined;
+  if (goesOn && positions.isNoPrimaryAnyMore()) read.warn(NO_PRIMARY);
   return now && { position: now.position, isFinal: true };
 }
+
+const NO_PRIMARY = 'A standby answers in place of the primary: rows may be missing.';
 
 /** How long the primary has to answer a read that does not wait for replicas. In milliseconds. */
 const DEFAULT_TIMEOUT_MS = 200;

@@ -19,6 +19,7 @@ export function observed<Client>(
     replayed: (replica) => source.replayed(replica),
     whenReplayed: (replica, position, timeoutMs) =>
       source.whenReplayed?.(replica, position, timeoutMs),
+    ...(source.runOnPrimary && { runOnPrimary: source.runOnPrimary.bind(source) }),
     databaseOf: (client) => source.databaseOf?.(client),
     compare: (replayed, position) =>
       position === ORIGIN ? 'reached' : source.compare(replayed, position),

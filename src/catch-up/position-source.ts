@@ -16,6 +16,7 @@ export interface PositionSource<Client> {
   /**
    * Asks the primary for its position: all that was committed there before the call is at this position or before it. If
    * it rejects, the read goes on as without `catchUp`, unless it rejects with an `InvalidOptionError`, which the caller gets.
+   * A server that is no primary has no position: reject with a `NotPrimaryError`.
    */
   position(primary: Client): Promise<string>;
   /**
@@ -29,6 +30,13 @@ export interface PositionSource<Client> {
    * cannot: then, as without this method, it is asked again and again what it has replayed.
    */
   whenReplayed?(replica: Client, position: string, timeoutMs: number): Promise<Reach> | undefined;
+  /**
+   * Runs the query of a read with `after` once, on the primary, whose answer is the last word. The check that it is a primary
+   * and the query have to be answered by the same server. Without this method, the query runs without a check.
+   *
+   * @throws NotPrimaryError when the server is no primary
+   */
+  runOnPrimary?<T>(primary: Client, query: PinnedQuery<Client, T>): Promise<T>;
   /**
    * An object that stands for the database behind a client. Reads share what is known of a database, whichever client of it
    * they have: with Kysely, `withSchema()` and `withPlugin()` make new ones. Without this method, or if it returns `undefined`,

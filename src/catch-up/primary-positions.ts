@@ -1,6 +1,6 @@
 import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
-import { InvalidOptionError } from '../errors.ts';
+import { InvalidOptionError, NotPrimaryError } from '../errors.ts';
 import { perDatabase } from './per-database.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
@@ -23,9 +23,12 @@ interface PositionQuery {
 /** Where a primary was lately. All reads of the process ask it by one query at a time. */
 export class PrimaryPositions {
   readonly #doubts = new DoubtLog();
+  /** Whether it is a primary at all: worth to be told although it was silent before. */
+  readonly #roleDoubts = new DoubtLog();
   #latest: PositionQuery | undefined;
   #isAsking = false;
-  /** Why the primary gave none, when it last did not. */
+  #hasWarned = false;
+  /** Why the primary gave none, when it was last asked. */
   failure: unknown;
   /** Oldest first, and the sparser the older they are. */
   #history: PrimaryPosition[] = [];
@@ -60,11 +63,13 @@ export class PrimaryPositions {
     const land = async (): Promise<PrimaryPosition | undefined> => {
       try {
         const position = await ask();
+        this.failure = undefined;
         return this.#remember({ position, takenAt: performance.now(), number });
       } catch (error) {
         if (error instanceof InvalidOptionError) throw error; // the caller's mistake, which a wait only hides
         this.failure = error;
-        this.#doubts.tell('The primary gave no position.', error);
+        const doubts = error instanceof NotPrimaryError ? this.#roleDoubts : this.#doubts;
+        doubts.tell('The primary gave no position.', error);
         return undefined;
       } finally {
         if (this.#latest?.number === number) this.#isAsking = false;
@@ -76,8 +81,20 @@ export class PrimaryPositions {
 
   /** Whether a read has got a position in time: what is told in `diag` once, until one has again. */
   note(position: PrimaryPosition | undefined): void {
-    if (position !== undefined) this.#doubts.clear();
-    else this.#doubts.tell('The primary did not give its position in time.');
+    if (position !== undefined) {
+      this.#doubts.clear();
+      this.#roleDoubts.clear();
+      this.#hasWarned = false;
+    } else if (this.#isAsking) {
+      this.#doubts.tell('The primary did not give its position in time.');
+    }
+  }
+
+  /** Whether the primary was none when it was last asked, and that is news: until it is one again, only the first caller hears it. */
+  isNoPrimaryAnyMore(): boolean {
+    const isNews = this.failure instanceof NotPrimaryError && !this.#hasWarned;
+    this.#hasWarned ||= isNews;
+    return isNews;
   }
 
   /** Forgets those between two that are close to each other, for their age. */

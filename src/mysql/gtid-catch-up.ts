@@ -6,7 +6,7 @@ import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { databaseOf, type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
-import { askGtidPosition, readReplayed } from './server-gtids.ts';
+import { askGtidPosition, assertPrimary, readReplayed } from './server-gtids.ts';
 
 /** How {@link gtidCatchUp} checks a replica. */
 export interface GtidCatchUpOptions {
@@ -63,8 +63,13 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
     databaseOf,
     compare: compareGtidPositions,
     runAt: (replica, position, query) =>
-      runPinned(replica, pin, async (pinned, connection) => {
+      runPinned(replica, 'replica', pin, async (pinned, connection) => {
         if (position !== undefined) await assertReplayed(position, connection);
+        return query(pinned);
+      }),
+    runOnPrimary: (primary, query) =>
+      runPinned(primary, 'primary', pin, async (pinned, connection) => {
+        await assertPrimary(connection);
         return query(pinned);
       }),
   });

@@ -1,4 +1,5 @@
 import { assertNoTransaction } from '../databases/committed.ts';
+import { NotPrimaryError } from '../errors.ts';
 import { type GtidClient, selectText } from './gtid-client.ts';
 import { type GtidPosition, type Gtids, parseGtids, printPosition } from './gtid-position.ts';
 import { type Domains, latestOf } from './mariadb-gtids.ts';
@@ -14,6 +15,7 @@ import { unionOf } from './mysql-gtids.ts';
  *
  * @param primary - Kysely with its `MysqlDialect`, a promise pool of mysql2, or a pool of mariadb
  * @throws InvalidOptionError for another client, and for a transaction of Kysely: the position would be older than its commit
+ * @throws NotPrimaryError when the server is read-only
  * @throws Error when the server keeps no GTIDs, or those of too many servers, and what the query throws
  *
  * @example
@@ -41,11 +43,18 @@ export async function gtidPosition(primary: GtidClient): Promise<string> {
 export async function askGtidPosition(primary: object): Promise<string> {
   assertNoTransaction(primary);
   const server = await ask(primary, 'primary');
+  if (server?.isReadOnly) throw new NotPrimaryError();
   const all = server?.brand === 'mariadb' ? writtenBy(server) : server?.position?.shown;
   if (all === undefined) throw new Error('The primary gave no GTIDs.');
   const position = printPosition({ counted: all, shown: all });
   if (position === undefined) throw new Error('The primary has too many GTIDs for a position.');
   return position;
+}
+
+/** @throws NotPrimaryError for a server that takes no writes: all that an ordinary user can see of what it is */
+export async function assertPrimary(connection: object): Promise<void> {
+  const server = await ask(connection, 'primary');
+  if (server?.isReadOnly) throw new NotPrimaryError();
 }
 
 /**
@@ -85,6 +94,7 @@ function appliedBy({ id, applied, logged, logsUpdates }: MariadbServer): GtidPos
 }
 
 interface MariadbServer {
+  readonly isReadOnly: boolean;
   readonly brand: 'mariadb';
   readonly id: string;
   readonly logsUpdates: boolean;
@@ -93,6 +103,7 @@ interface MariadbServer {
 }
 
 interface MysqlServer {
+  readonly isReadOnly: boolean;
   readonly brand: 'mysql';
   readonly position: GtidPosition | undefined;
 }
@@ -104,9 +115,10 @@ async function ask(
   const answer = await selectText(client, GTIDS, option);
   const [brand, ...rest] = answer?.replaceAll(/\s/g, '').split(';') ?? [];
   if (brand === 'mariadb') {
-    const [id = '', logsUpdates, applied = '', logged = ''] = rest;
+    const [id = '', logsUpdates, applied = '', logged = '', isReadOnly] = rest;
     return {
       brand,
+      isReadOnly: isReadOnly === '1',
       id,
       logsUpdates: logsUpdates === '1',
       applied: domainsOf(applied),
@@ -114,13 +126,14 @@ async function ask(
     };
   }
   if (brand !== 'mysql') return undefined;
-  const [owned = '', executed = ''] = rest;
+  const [owned = '', executed = '', readOnly] = rest;
+  const isReadOnly = readOnly === '1';
   const counted = parseGtids(executed, /[:,]/);
-  if (counted?.brand !== 'mysql') return { brand, position: undefined };
+  if (counted?.brand !== 'mysql') return { brand, isReadOnly, position: undefined };
   const current = parseGtids(withoutThreads(owned), /[:,]/);
   const isAt = current?.brand === 'mysql' ? current.sets : new Map();
   const shown = { brand, sets: unionOf(counted.sets, isAt) } as const;
-  return { brand, position: { counted, shown } };
+  return { brand, isReadOnly, position: { counted, shown } };
 }
 
 /** Each has the number of the thread that is at it, after which the next server's UUID follows with no comma. */
@@ -143,4 +156,5 @@ const GTIDS = `
     /*M! , 'mariadb', @@global.server_id, if(@@global.log_bin and @@global.log_slave_updates, 1, 0),
       @@global.gtid_slave_pos, @@global.gtid_binlog_pos */
     /*!50701 , 'mysql', @@global.gtid_owned, if(@@global.gtid_mode = 'ON', @@global.gtid_executed, '') */
+    , if(concat(@@global.read_only) in ('0', 'OFF') and not @@global.innodb_read_only, 0, 1)
   ) as gtids`;

@@ -1,4 +1,6 @@
 import { assertNoTransaction, uncommitted } from '../databases/committed.ts';
+import { someError } from '../databases/driver-errors.ts';
+import { NotPrimaryError } from '../errors.ts';
 import { selectText } from './clients/wal-client.ts';
 import { hashOf } from './hash-sql.ts';
 
@@ -9,13 +11,24 @@ export async function askWalPosition(
 ): Promise<string> {
   assertNoTransaction(primary);
   const sql = asynchronousCommits ? INSERT_POSITION : COMMIT_POSITION;
-  const position = await selectText(primary, sql, 'primary');
+  const position = await selectText(primary, sql, 'primary').catch((error: unknown) => {
+    throw isInRecovery(error) ? new NotPrimaryError() : error;
+  });
   if (position === undefined) throw new Error('The primary gave no WAL position.');
   if (position === UNCOMMITTED) throw uncommitted(primary);
   if (!position.endsWith(CUT)) return position;
   const flushed = await selectText(primary, FLUSHED_POSITION, 'primary').catch(() => undefined);
   return flushed ?? position.slice(0, -CUT.length);
 }
+
+/** @throws NotPrimaryError for a standby. A primary does not become one while a connection to it lasts. */
+export async function assertPrimary(connection: object): Promise<void> {
+  const isStandby = await selectText(connection, 'select pg_is_in_recovery()::text', 'primary');
+  if (isStandby !== 'false') throw new NotPrimaryError();
+}
+
+/** What PostgreSQL answers when a standby is asked where its log ends. */
+const isInRecovery = someError(({ code }) => code === '55000');
 
 /**
  * The position after the last record that was written. At the start of a page the server gives the position behind the

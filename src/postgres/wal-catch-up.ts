@@ -5,7 +5,7 @@ import type { CatchUp } from '../informed-read.ts';
 import { databaseOf, runPinned, type WalClient } from './clients/wal-client.ts';
 import { readReplayed, whenReplayed } from './replayed-position.ts';
 import { someError } from '../databases/driver-errors.ts';
-import { askWalPosition } from './primary-position.ts';
+import { askWalPosition, assertPrimary } from './primary-position.ts';
 import {
   compareWalPositions,
   hasAsynchronousCommits,
@@ -81,7 +81,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
       : databaseOf,
     compare: compareWalPositions,
     runAt: (replica, position, query) =>
-      runPinned(replica, pin, async (pinned, connection) => {
+      runPinned(replica, 'replica', pin, async (pinned, connection) => {
         if (position === undefined) return query(pinned);
         const check = assertReplayed(position, readReplayed(connection));
         if (!pipeline) {
@@ -93,6 +93,12 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
         await Promise.allSettled([check, answer]);
         await check;
         return answer;
+      }),
+    // Not in a pipeline, which the pool of the primary need not have.
+    runOnPrimary: (primary, query) =>
+      runPinned(primary, 'primary', pin, async (pinned, connection) => {
+        await assertPrimary(connection);
+        return query(pinned);
       }),
   });
 }

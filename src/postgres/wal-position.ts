@@ -23,7 +23,8 @@ export interface WalPositionOptions {
  * It tells whoever sees it nothing but how much WAL there is.
  *
  * @param primary - a client of Kysely or Drizzle, or a pool or client of pg, outside of a transaction
- * @throws what the query throws, for instance because the server is a standby
+ * @throws NotPrimaryError when the server is a standby
+ * @throws what the query throws
  * @throws InvalidOptionError for another client, for an invalid option, for a transaction of Kysely, and in any other
  *   transaction that has written: the position would be older than the commit
  *

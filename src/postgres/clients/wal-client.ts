@@ -34,13 +34,19 @@ export async function selectText(
 }
 
 /**
- * Runs something on one connection of a replica's client, or in one transaction.
+ * Runs something on one connection of a client, or in one transaction.
  *
+ * @param option - what the client was given as
  * @throws InvalidOptionError for a client of an unknown shape, and for one that is pinned already
  */
-export async function runPinned<T>(replica: object, how: Pin, run: PinnedRun<T>): Promise<T> {
-  const client = sqlClient(replica, 'replica');
-  if (client.pin === undefined) throw invalidOption('replica', A_CLIENT, replica);
+export async function runPinned<T>(
+  db: object,
+  option: 'primary' | 'replica',
+  how: Pin,
+  run: PinnedRun<T>,
+): Promise<T> {
+  const client = sqlClient(db, option);
+  if (client.pin === undefined) throw invalidOption(option, A_CLIENT, db);
   return client.pin(how, run);
 }
 
