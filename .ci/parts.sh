@@ -65,6 +65,7 @@ run_parts() {
     set +e
     (
       set -e
+      status=0
       "$part"
       exit $status
     )

@@ -37,7 +37,7 @@ export const MODULES = [
 /** Gone since TypeScript 7, and an error in 6. */
 const NODE10 = {
   resolution: 'node10',
-  module: ['--module', 'commonjs', '--moduleResolution', 'node10'],
+  module: ['--module', 'esnext', '--moduleResolution', 'node10', '--esModuleInterop'],
 } as const;
 
 /** The ways in which a version finds packages. */
