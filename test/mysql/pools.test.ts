@@ -4,6 +4,7 @@ import { gtidCatchUp, gtidPosition } from 'kysely-replica-fallback/mysql';
 import type { Pool as MariadbPool } from 'mariadb';
 import type { Pool, RowDataPacket } from 'mysql2/promise';
 import { describe, expect, test } from 'vitest';
+import { readReplayed } from '../../src/mysql/server-gtids.ts';
 import type { SqlPool } from '../../src/mysql/sql-pool.ts';
 import { openKysely, openMariadb, openMysql2 } from '../support/mysql/clients.ts';
 import { onEachBrand } from '../support/mysql/on-each-brand.ts';
@@ -153,7 +154,7 @@ onEachBrand((cluster) => {
       return rows[0]?.['version'] as unknown;
     };
 
-    const afterCheck = await seenAfter((db) => gtidPosition(db), 2);
+    const afterCheck = await seenAfter((db) => readReplayed(db), 2);
     const afterQuery = await seenAfter(
       (db) => db.query("select version from orders where id = 'repeated'"),
       3,
