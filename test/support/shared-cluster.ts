@@ -20,7 +20,7 @@ declare module 'vitest' {
 
 /**
  * The worker's cluster with its two standbys, and a database that `stop` drops. Replay may be paused and delayed, but no
- * server can be stopped: a test that does so starts a cluster of its own.
+ * server can be stopped: a test that does so starts a cluster of its own. The next file undoes `alter system`.
  */
 export async function openSharedCluster(): Promise<ReplicationCluster> {
   const cluster = inject('clusters')[Number(process.env['VITEST_POOL_ID']) - 1];
@@ -45,7 +45,9 @@ export async function openSharedCluster(): Promise<ReplicationCluster> {
     await administer('drop', sql`with (force)`);
   };
 
-  await Promise.all(replicas.map(endLag)); // the file before this one may have been cut off
+  // The file before this one may have been cut off.
+  await Promise.all(replicas.map(endLag));
+  await Promise.all([cluster.primary, ...cluster.replicas].map(resetSettings));
   await administer('create');
   await Promise.all(replicas.map((replica) => replica.waitForReplay()));
   const [replica, ...others] = replicas.map(inDatabase);
@@ -62,6 +64,18 @@ export async function openSharedCluster(): Promise<ReplicationCluster> {
 async function endLag(replica: Replica): Promise<void> {
   await replica.resumeReplay();
   await replica.setApplyDelay(0);
+}
+
+/** Undoes what `alter system` has set, but for what makes a standby one. */
+async function resetSettings(connectionString: string): Promise<void> {
+  const server = connect(connectionString);
+  const { db } = server;
+  const { rows } = await sql<{ name: string }>`
+    select name from pg_file_settings
+    where sourcefile like '%/postgresql.auto.conf' and name <> 'primary_conninfo'`.execute(db);
+  for (const { name } of rows) await sql`alter system reset ${sql.id(name)}`.execute(db);
+  await sql`select pg_reload_conf()`.execute(db);
+  await server.end();
 }
 
 const refuse = () => {
