@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProgramContext } from '../../examples/snapshots-service/program.ts';
-import { checkHeap, checkIdle, checkOutcome } from './checks/at-the-end.ts';
+import { checkHeap, checkIdle, checkOutcome, checkWarned } from './checks/at-the-end.ts';
 import { BudgetWatch } from './checks/budget-watch.ts';
 import { Violation } from './checks/violation.ts';
 import { pause } from './clock.ts';
@@ -38,7 +38,10 @@ export async function playChaos({ seconds, seed, say, signal, defer }: Chaos): P
     replica: servers.toStandbys.connectionString,
   });
   defer(() => service.kill());
-  const traffic = await prepareTraffic(service.url, random.fork('traffic'));
+  const traffic = await prepareTraffic(
+    { url: service.url, ledToStandbySince: servers.ledToStandbySince },
+    random.fork('traffic'),
+  );
   const { tally, spareRun } = traffic;
   const schedule = new Schedule({ servers, service, spareRun }, random.fork('faults'));
 
@@ -74,6 +77,7 @@ export async function playChaos({ seconds, seed, say, signal, defer }: Chaos): P
     const over = AbortSignal.timeout(seconds * 1_000);
     await underTraffic((end) => schedule.go(AbortSignal.any([end, over])));
     await servers.haveCaughtUp();
+    checkWarned(tally, service);
     await Promise.race([checkOutcome(traffic, servers.primary), service.trouble]);
     await checkIdle(servers);
     const heapAfter = await checkHeap(heapBefore, () => service.readHeapBytes());

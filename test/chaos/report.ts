@@ -31,7 +31,7 @@ export function describeRun({ schedule, tally, spills, errors }: Happened): stri
   return [
     table([['fault', 'times'], ...schedule.counts]),
     table([['requests', 'all', ...OUTCOMES, '404', '503', 'slowest'], ...requests]),
-    `${spills} of ${tally.reads} reads reached the primary.`,
+    `${spills} of ${tally.reads} reads reached the primary. ${tally.excused} found nothing on a standby in its place.`,
     table([['ran into', 'times'], ...byCount]),
   ].join('\n\n');
 }

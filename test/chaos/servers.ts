@@ -23,6 +23,7 @@ export class Servers {
   readonly toStandbys: TcpProxy;
   readonly description: string;
   readonly #stopServers: () => Promise<void>;
+  #ledToStandbyUntil = -Infinity;
 
   constructor(
     [primary, ...standbys]: readonly [Server, Server, Server],
@@ -77,6 +78,28 @@ export class Servers {
     await this.toStandbys.pass();
     await this.haveCaughtUp();
   }
+
+  /** Leads clients to a standby in place of the primary. It is paused, so that what it has is old. */
+  async leadToStandby(place: 0 | 1, cutsOff: boolean): Promise<void> {
+    const standby = this.standbys[place];
+    await standby.pauseReplay();
+    this.#ledToStandbyUntil = Infinity;
+    this.toPrimary.redirect(standby.connectionString);
+    if (cutsOff) this.toPrimary.refuse();
+    await this.toPrimary.pass();
+  }
+
+  /** Leads clients back to the primary, those that are connected to the standby, too. */
+  async leadToPrimary(place: 0 | 1): Promise<void> {
+    this.toPrimary.redirect(this.primary.connectionString);
+    this.toPrimary.refuse();
+    await this.toPrimary.pass();
+    this.#ledToStandbyUntil = performance.now();
+    await this.standbys[place].resumeReplay();
+  }
+
+  /** Whether clients of the primary may have been led to a standby since a moment of `performance.now()`. */
+  readonly ledToStandbySince = (moment: number): boolean => this.#ledToStandbyUntil >= moment;
 
   /** Resolves when both standbys stream from the primary, and have all that it has now. */
   async haveCaughtUp(): Promise<void> {

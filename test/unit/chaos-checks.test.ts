@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { checkWarned } from '../chaos/checks/at-the-end.ts';
 import { BudgetWatch } from '../chaos/checks/budget-watch.ts';
 import { checkPage, type Page } from '../chaos/checks/check-page.ts';
 import { parseCommandLine } from '../chaos/command-line.ts';
 import { Random } from '../chaos/random.ts';
-import { Client } from '../chaos/traffic/client.ts';
+import { Client, type Status } from '../chaos/traffic/client.ts';
 import { Run } from '../chaos/traffic/run.ts';
 import { Tally } from '../chaos/traffic/tally.ts';
 
@@ -28,9 +29,13 @@ function snapshot(id: string, description: string, overrides: object = {}) {
   };
 }
 
-function check(run: Run, snapshots: Page['snapshots'], status = 200): void {
-  const client = new Client('somebody', 'http://127.0.0.1', new Tally());
-  checkPage({ client, run, anchor: 'a', status, page: { snapshots, hasMore: false } });
+function check(run: Run, snapshots: Page['snapshots'], status: Status = 200, more = {}): Tally {
+  const tally = new Tally();
+  const service = { url: 'http://127.0.0.1', ledToStandbySince: () => false };
+  const client = new Client('somebody', service, tally);
+  const body = { snapshots, hasMore: false };
+  checkPage({ client, run, anchor: 'a', answer: { status, isDoubtful: false, body, ...more } });
+  return tally;
 }
 
 test('a page that goes on from its anchor is in order, and so is one that lacks the newest', () => {
@@ -46,6 +51,14 @@ test('a read that the service could not answer is in order', () => {
 
 test('a 404 about a snapshot that was committed is a violation', () => {
   expect(() => check(startRun().run, [], 404)).toThrow(/^nothing committed is missing/);
+});
+
+test("it is excused where a standby was at the primary's address, of which the service has to warn", () => {
+  const { excused } = check(startRun().run, [], 404, { isDoubtful: true });
+  expect(excused).toBe(1);
+  expect(() => checkWarned({ excused }, { warnings: 1 })).not.toThrow();
+  expect(() => checkWarned({ excused: 0 }, { warnings: 0 })).not.toThrow();
+  expect(() => checkWarned({ excused }, { warnings: 0 })).toThrow(/^what may be wrong is told/);
 });
 
 test('a snapshot that nobody has asked for in the run is a violation', () => {

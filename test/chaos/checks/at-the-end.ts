@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Server, Servers } from '../servers.ts';
+import type { ServiceProcess } from '../service/service-process.ts';
 import type { Client } from '../traffic/client.ts';
 import type { Run } from '../traffic/run.ts';
 import type { Runner } from '../traffic/runner.ts';
 import type { SessionUser } from '../traffic/session-user.ts';
+import type { Tally } from '../traffic/tally.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { Violation } from './violation.ts';
 
@@ -31,6 +33,16 @@ export async function checkOutcome({ runs, runners, sessions }: Traffic, primary
   ]);
   for (const runner of runners) checkGot(runner, idsOf(runner.run));
   for (const session of sessions) checkNotes(session, rows);
+}
+
+/** @throws Violation when rows were missing because a standby answered in place of the primary, and nobody was warned */
+export function checkWarned(
+  { excused }: Pick<Tally, 'excused'>,
+  { warnings }: Pick<ServiceProcess, 'warnings'>,
+) {
+  if (excused === 0 || warnings > 0) return;
+  const expected = `a warning that rows may be missing, because ${excused} were`;
+  throw new Violation('what may be wrong is told', expected, 'none');
 }
 
 async function recovers(client: Client, step: () => Promise<boolean>): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Client } from '../traffic/client.ts';
+import type { Answer, Client } from '../traffic/client.ts';
 import type { Run } from '../traffic/run.ts';
 
 /** What the service answers to "what came after this snapshot?". */
@@ -18,8 +18,7 @@ interface Poll {
   readonly run: Run;
   /** The snapshot that was asked about: one that was committed before. */
   readonly anchor: string;
-  readonly status: number;
-  readonly page: Page;
+  readonly answer: Pick<Answer, 'status' | 'isDoubtful' | 'body'>;
 }
 
 /**
@@ -27,13 +26,15 @@ interface Poll {
  *
  * @throws Violation when it is not what it has to be
  */
-export function checkPage({ client, run, anchor, status, page }: Poll): void {
+export function checkPage({ client, run, anchor, answer }: Poll): void {
+  const { status, isDoubtful, body } = answer;
   if (status === 408 || status === 503) return;
+  if (status === 404 && isDoubtful) return client.excuse();
   if (status === 404) {
     const expected = `snapshot ${anchor} of ${run.name}, which was committed before`;
     throw client.violation('nothing committed is missing', expected, '404');
   }
-  const { snapshots, hasMore } = page;
+  const { snapshots, hasMore } = body as Page;
   const stranger = snapshots.find(
     ({ runId, description }) => runId !== run.id || !run.hasAskedFor(description),
   );

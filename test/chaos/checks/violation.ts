@@ -1,6 +1,7 @@
 /** What the service promises, and what is checked all the time. */
 export type Invariant =
   | 'nothing committed is missing'
+  | 'what may be wrong is told'
   | 'nothing of another run'
   | 'none skipped or repeated'
   | 'nothing incomplete'

@@ -102,6 +102,21 @@ export const FAULTS: readonly Fault[] = [
     }),
   },
   {
+    name: "standby at the primary's address",
+    weight: 2,
+    plan({ servers }, random) {
+      const place = random.pick<Place>([0, 1]);
+      const cutsOff = random.chance(0.5);
+      return {
+        detail: cutsOff ? 'for all connections' : 'for new connections',
+        targets: ["the primary's address", STANDBYS[place]],
+        lastsMs: random.integer(500, 2_500),
+        strike: () => servers.leadToStandby(place, cutsOff),
+        undo: () => servers.leadToPrimary(place),
+      };
+    },
+  },
+  {
     name: 'event loop blocked',
     weight: 2,
     plan: ({ service }) => ({

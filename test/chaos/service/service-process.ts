@@ -16,6 +16,8 @@ export interface ServiceProcess {
   readonly url: string;
   /** How often the replica's errors made another server answer, and how often requests failed, by error. */
   readonly errors: ReadonlyMap<string, number>;
+  /** How often it has warned that rows may be missing. */
+  readonly warnings: number;
   /** Rejects as soon as the process ends without being told to, or warns. */
   readonly trouble: Promise<never>;
   /** Does nothing else for so long. */
@@ -43,10 +45,12 @@ export async function startServiceProcess(urls: DatabaseUrls): Promise<ServicePr
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
   const errors = new Map<string, number>();
+  let warnings = 0;
   const lastLines: string[] = [];
   createInterface({ input: child.stderr! }).on('line', (line) => {
     lastLines.push(`${now()}  ${line.slice(0, 1_000)}`);
     if (lastLines.length > LINES_KEPT) lastLines.shift();
+    if (line.includes('rows may be missing')) warnings++;
     const error = errorIn(line);
     if (error !== undefined) errors.set(error, (errors.get(error) ?? 0) + 1);
   });
@@ -77,6 +81,9 @@ export async function startServiceProcess(urls: DatabaseUrls): Promise<ServicePr
   return {
     url,
     errors,
+    get warnings() {
+      return warnings;
+    },
     trouble,
     block: (ms) => send({ name: 'block', ms }),
     readHeapBytes() {

@@ -13,15 +13,24 @@ const REMEMBERED = 20;
 /** 408 is for a request that took five seconds to arrive: on a machine that is busy with other things, any may. */
 const MEANT = [200, 201, 404, 408, 503] as const;
 
-type Status = (typeof MEANT)[number];
+export type Status = (typeof MEANT)[number];
 
 export interface Answer {
   readonly status: Status;
+  /** Whether a standby may have answered in place of the primary. */
+  readonly isDoubtful: boolean;
   readonly body: unknown;
   /** The outcome of its read, as the service tells it. */
   readonly outcome: string | undefined;
   /** Where the session is. */
   readonly position: string | undefined;
+}
+
+/** Whom it asks. */
+export interface Service {
+  readonly url: string;
+  /** Whether what the service takes for the primary may have been a standby since a moment of `performance.now()`. */
+  readonly ledToStandbySince: (moment: number) => boolean;
 }
 
 interface Question {
@@ -34,12 +43,12 @@ interface Question {
 export class Client {
   readonly name: string;
   readonly history: string[] = [];
-  readonly #url: string;
+  readonly #service: Service;
   readonly #tally: Tally;
 
-  constructor(name: string, url: string, tally: Tally) {
+  constructor(name: string, service: Service, tally: Tally) {
     this.name = name;
-    this.#url = url;
+    this.#service = service;
     this.#tally = tally;
   }
 
@@ -69,6 +78,7 @@ export class Client {
       }
       return {
         status,
+        isDoubtful: this.#service.ledToStandbySince(startedAt),
         body: text === '' ? undefined : JSON.parse(text),
         outcome,
         position: headers[POSITION_HEADER.toLowerCase()]?.toString(),
@@ -88,7 +98,7 @@ export class Client {
   #send(path: string, { method, body, position }: Question): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     request(
-      `${this.#url}${path}`,
+      `${this.#service.url}${path}`,
       {
         agent,
         method,
@@ -103,6 +113,11 @@ export class Client {
       .on('error', reject)
       .end(body && JSON.stringify(body));
     return promise;
+  }
+
+  /** Counts a row that was missing, because a standby answered in place of the primary. */
+  excuse(): void {
+    this.#tally.excused++;
   }
 
   violation(invariant: Violation['invariant'], expected: string, seen: string): Violation {

@@ -1,4 +1,4 @@
-import { checkPage, type Page } from '../checks/check-page.ts';
+import { checkPage } from '../checks/check-page.ts';
 import type { Random } from '../random.ts';
 import type { Actor } from './actor.ts';
 import type { Answer, Client } from './client.ts';
@@ -49,8 +49,7 @@ export class Newcomer implements Actor {
     const anchor = run.newest;
     const path = `/runs/${run.id}/snapshots/since/${anchor}`;
     const answer = await this.#client.ask(kind, path);
-    const { status, body } = answer;
-    checkPage({ client: this.#client, run, anchor, status, page: body as Page });
+    checkPage({ client: this.#client, run, anchor, answer });
     return answer;
   }
 

@@ -24,11 +24,12 @@ export class Runner implements Actor {
     const anchor = this.got.at(-1)!; // there is always the one that it began with
     const limit = this.#random.pick([undefined, undefined, 1, 2, 50]);
     const path = `/runs/${this.run.id}/snapshots/since/${anchor}`;
-    const { status, body } = await this.client.ask(
+    const answer = await this.client.ask(
       'runner',
       limit === undefined ? path : `${path}?limit=${limit}`,
     );
-    checkPage({ client: this.client, run: this.run, anchor, status, page: body as Page });
+    checkPage({ client: this.client, run: this.run, anchor, answer });
+    const { status, body } = answer;
     if (status === 200) this.got.push(...(body as Page).snapshots.map(({ id }) => id));
     return status === 200;
   }

@@ -37,6 +37,9 @@ export class Tally {
     this.deadlineMs = LIMITS_MS + PATIENCE * Math.max(0, ...slowest);
   }
 
+  /** How many rows were missing because a standby answered in place of the primary. */
+  excused = 0;
+
   begin(): void {
     this.reads++;
   }

@@ -2,7 +2,7 @@ import { pause } from '../clock.ts';
 import type { Stage } from '../faults/fault.ts';
 import type { Random } from '../random.ts';
 import type { Actor } from './actor.ts';
-import { Client } from './client.ts';
+import { Client, type Service } from './client.ts';
 import { Newcomer, Storms } from './newcomer.ts';
 import { Run } from './run.ts';
 import { Runner } from './runner.ts';
@@ -31,9 +31,9 @@ export interface Traffic {
 }
 
 /** Creates the runs, and those who will ask about them. */
-export async function prepareTraffic(url: string, random: Random): Promise<Traffic> {
+export async function prepareTraffic(service: Service, random: Random): Promise<Traffic> {
   const tally = new Tally();
-  const client = (name: string) => new Client(name, url, tally);
+  const client = (name: string) => new Client(name, service, tally);
   const create = async (name: string): Promise<Run> => {
     const { runId, snapshotId } = await startRun(client(name));
     return new Run(name, runId, snapshotId);
