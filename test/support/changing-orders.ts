@@ -16,10 +16,15 @@ export interface ChangingOrders {
   readonly writers: VersionWriters;
 }
 
-/** Until all tests of the file have ended. */
-export async function changingOrders(): Promise<ChangingOrders> {
+/**
+ * Until all tests of the file have ended.
+ *
+ * @param setting - of the whole database
+ */
+export async function changingOrders(setting?: string): Promise<ChangingOrders> {
   const cluster = await startReplicationCluster({ replicas: 2 });
   await Promise.all(cluster.replicas.map(keepWhatIsRead));
+  if (setting !== undefined) await setForAll(cluster, setting);
   const primary = connect<OrdersDatabase>(cluster.primary.connectionString);
   await createOrders(primary.db);
   const writers = await startVersionWriters(primary.db);
@@ -30,6 +35,13 @@ export async function changingOrders(): Promise<ChangingOrders> {
     await cluster.stop();
   });
   return { cluster, primary, writers };
+}
+
+/** Who connects from now on has it. */
+async function setForAll({ primary }: ReplicationCluster, setting: string): Promise<void> {
+  const admin = connect(primary.connectionString);
+  await sql`alter database postgres set ${sql.raw(setting)}`.execute(admin.db);
+  await admin.end();
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { walCatchUp, walPosition, type WalPositionOptions } from 'kysely-replica-fallback/postgres';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { afterFirstAnswer } from '../../support/after-first-answer.ts';
 import { connect } from '../../support/connect.ts';
 import {
@@ -29,28 +29,27 @@ describe.for<{ who: string; poolOptions?: string; options?: WalPositionOptions }
     poolOptions: '-c synchronous_commit=off',
     options: { asynchronousCommits: true },
   },
-  { who: 'the whole server' },
+  { who: 'everybody' },
 ])('where $who commits asynchronously', ({ who, poolOptions, options }) => {
+  const server = database.cluster.primary.connectionString;
+  const primary = connect<OrdersDatabase>(server);
+  afterAll(() => primary.end());
   beforeAll(async () => {
     if (poolOptions !== undefined) return;
-    const { db } = database.primary;
-    await sql`alter system set synchronous_commit = off`.execute(db);
-    await sql`select pg_reload_conf()`.execute(db);
-    const setting = sql<{ isOff: boolean }>`
-      select current_setting('synchronous_commit') = 'off' as "isOff"`;
-    await vi.waitUntil(async () => (await setting.execute(db)).rows[0]?.isOff, 30_000);
+    const name = sql.id(new URL(server).pathname.slice(1));
+    // For connections from now on.
+    await sql`alter database ${name} set synchronous_commit = off`.execute(database.primary.db);
   });
 
   const catchingUp = () => ({
-    primary: database.primary.db,
+    primary: primary.db,
     replica: afterFirstAnswer(database.replica.db, () => standby.resumeReplay()),
     catchUp: walCatchUp(options),
     retryMs: 5_000,
   });
 
   function connectWriter() {
-    const { primary } = database.cluster;
-    const writer = connect<OrdersDatabase>(primary.connectionString, { options: poolOptions });
+    const writer = connect<OrdersDatabase>(server, { options: poolOptions });
     onTestFinished(() => writer.end());
     return writer.db;
   }
@@ -73,11 +72,11 @@ describe.for<{ who: string; poolOptions?: string; options?: WalPositionOptions }
         recovery: { catchUp: { waitedFor: 'existence', end: 'caught_up' } },
       });
     }
-    expect(orderReadsOf(database.primary)).toEqual([]);
+    expect(orderReadsOf(primary)).toEqual([]);
   });
 
   test.for([
-    { after: 'a position', take: () => walPosition(database.primary.db, options) },
+    { after: 'a position', take: () => walPosition(primary.db, options) },
     { after: 'now', take: async () => 'now' },
   ])('each version is seen on the replica, after $after', async ({ after, take }) => {
     const writer = connectWriter();
@@ -100,6 +99,6 @@ describe.for<{ who: string; poolOptions?: string; options?: WalPositionOptions }
         value: { version, servedBy: 'replica' },
       });
     }
-    expect(orderReadsOf(database.primary)).toEqual([]);
+    expect(orderReadsOf(primary)).toEqual([]);
   });
 });
