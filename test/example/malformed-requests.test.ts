@@ -25,7 +25,7 @@ describe("the example's service", () => {
   let database: Database;
 
   beforeAll(async () => {
-    database = await startReplicatedDatabase(createSnapshotTables);
+    database = await startReplicatedDatabase(createSnapshotTables, startReplicationCluster);
   });
   afterAll(() => database?.end());
 

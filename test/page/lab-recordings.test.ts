@@ -35,7 +35,7 @@ describe("recordings of the lag lab's scenes", () => {
     await recordScenes(lab, folder, () => {}, new AbortController().signal);
     await close();
     await database.end();
-  });
+  }, 300_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   /** Serves nothing but files. The servers of the recordings are gone. */

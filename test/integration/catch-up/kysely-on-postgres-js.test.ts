@@ -47,6 +47,7 @@ const PROGRAM = `
       replica: open(process.env.REPLICA_DATABASE_URL),
       catchUp: walCatchUp(),
       after: 'now',
+      retryMs: 20_000,
       isUnavailable: replicaUnavailable,
     },
   );
