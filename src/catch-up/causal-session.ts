@@ -10,7 +10,7 @@ import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
 import { countQueries } from '../shared-queries.ts';
 import { startRead } from '../with-replica-fallback.ts';
-import { createSessionCatchUp, sourceOf } from './create-catch-up.ts';
+import { createCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
 import { askPosition, positionsOf } from './primary-positions.ts';
@@ -124,7 +124,7 @@ class Session<Client> implements CausalSession<Client> {
   ) {
     this.#bound = bound;
     this.#source = source;
-    this.#catchUp = createSessionCatchUp(
+    this.#catchUp = createCatchUp(
       isMonotonic ? observed(source, (position) => this.#saw(position)) : source,
     );
     this.#isMonotonic = isMonotonic;

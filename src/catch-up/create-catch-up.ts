@@ -46,20 +46,13 @@ export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<C
   return new SourcedCatchUp(source);
 }
 
-/** The same for a session, which takes no answer of a replica that was not checked. */
-export function createSessionCatchUp<Client>(source: PositionSource<Client>): CatchUp<Client> {
-  return new SourcedCatchUp(source, true);
-}
-
 class SourcedCatchUp<Client> implements CatchUp<Client> {
   readonly source: PositionSource<Client>;
   readonly runOnPrimary?: NonNullable<CatchUp<Client>['runOnPrimary']>;
-  readonly #isStrict: boolean;
 
-  constructor(source: PositionSource<Client>, isStrict = false) {
+  constructor(source: PositionSource<Client>) {
     this.source = source;
     if (source.runOnPrimary !== undefined) this.runOnPrimary = source.runOnPrimary.bind(source);
-    this.#isStrict = isStrict;
   }
 
   validate(position: string): void {
@@ -77,7 +70,7 @@ class SourcedCatchUp<Client> implements CatchUp<Client> {
   }
 
   recover(read: InformedRead<Client>, windowMs: number): Promise<boolean> {
-    return recover(this.source, read, windowMs, this.#isStrict);
+    return recover(this.source, read, windowMs);
   }
 }
 

@@ -26,14 +26,12 @@ export async function begin<Client>(
  * 3. Wait until a replica has replayed what the read needs. 4. replica_retry, whose answer is then final.
  *
  * @param windowMs - how long to wait at most
- * @param isStrict - whether a position beyond the primary's own asks for all that the primary has, and not for any answer
  * @returns `false` when the positions are not known, and the read has to wait as without `catchUp`
  */
 export async function recover<Client>(
   source: PositionSource<Client>,
   read: InformedRead<Client>,
   windowMs: number,
-  isStrict: boolean,
 ): Promise<boolean> {
   const { options, isBehind } = read;
   const since = performance.now();
@@ -55,14 +53,7 @@ export async function recover<Client>(
 
   // The primary was asked in vain when the read began.
   if (isBehind && read.floor === undefined) return conclude('unknown');
-  const chosen = await chooseFloor(source, read, windowMs);
-  let { floor } = chosen;
-  if (chosen.isForged && !isStrict) {
-    read.floor = undefined;
-    await ask();
-    const canFailOver = read.hasFailed && read.replicas.length > 0;
-    if (!read.hasMissed && !canFailOver) return conclude('caught_up');
-  }
+  let floor = await chooseFloor(source, read, windowMs);
   if (floor === undefined) {
     const isKnown = conclude('unknown');
     // The primary was silent as long as the read may wait: the retry is due.
@@ -104,20 +95,18 @@ async function chooseFloor<Client>(
   source: PositionSource<Client>,
   read: InformedRead<Client>,
   windowMs: number,
-): Promise<{ readonly floor: Floor | undefined; readonly isForged?: boolean }> {
+): Promise<Floor | undefined> {
   const given = read.isBehind ? givenFloor(read) : undefined;
-  if (given === undefined) return { floor: await findNow(source, read, windowMs) };
+  if (given === undefined) return findNow(source, read, windowMs);
   const known = positionsOf(source, read.options.primary).newest;
   if (known !== undefined && source.compare(known.position, given.position) === 'reached') {
-    return { floor: given };
+    return given;
   }
   // A primary that hangs must leave time to wait for the replica.
   const now = await findNow(source, read, windowMs / 2);
-  if (now === undefined) return { floor: given };
-  const reach = source.compare(now.position, given.position);
-  if (reach === 'reached') return { floor: given };
-  // The primary has not come that far, or it is of another cluster or timeline: then all that is on the primary is enough.
-  return { floor: now, isForged: reach === 'behind' };
+  if (now === undefined) return given;
+  // Where a crash or a failover took the position back, or somebody made it up, all that is on the primary now is enough.
+  return source.compare(now.position, given.position) === 'reached' ? given : now;
 }
 
 /** The position that the caller gave, unless that is `'now'`. */

@@ -204,15 +204,8 @@ class ModelRead {
 
     if (isBehind && this.#floor === undefined) return conclude('unknown');
     const now = this.#findNow(given === undefined ? this.#windowMs : this.#windowMs / 2);
-    const isForged = given !== undefined && now !== undefined && now.position < given.position;
-    if (isForged) {
-      // No server has been there: any answer counts.
-      this.#floor = undefined;
-      ask(this.#next);
-      const canFailOver = this.#last.verdict === 'failure' && this.#sound.length > 0;
-      if (!this.#hasMissed && !canFailOver) return conclude('caught_up');
-    }
-    let floor = given === undefined || isForged ? now : given;
+    const isLost = given !== undefined && now !== undefined && now.position < given.position;
+    let floor = given === undefined || isLost ? now : given;
     if (floor === undefined) {
       const how = conclude('unknown');
       if (how === 'informed' || this.#now < deadline) return how;
