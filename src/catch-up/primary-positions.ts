@@ -111,17 +111,17 @@ export class PrimaryPositions {
   }
 
   /**
-   * Whether a replica is behind by more than a window: it has not replayed what the primary had reached that long ago,
-   * and what is waited for comes after that.
+   * Whether a replica is behind what the primary had reached by a moment, and what is waited for comes after that.
+   *
+   * @param moment - on the clock of `performance.now()`
    */
-  isBehindBy(
-    windowMs: number,
+  isBehind(
+    moment: number,
     replayed: string,
     target: string,
     source: Pick<PositionSource<never>, 'compare'>,
   ): boolean {
-    const before = performance.now() - windowMs;
-    const past = this.#history.findLast(({ takenAt }) => takenAt < before);
+    const past = this.#history.findLast(({ takenAt }) => takenAt < moment);
     if (past === undefined) return false;
     return (
       source.compare(replayed, past.position) === 'behind' &&

@@ -17,8 +17,11 @@ interface Waiter {
   readonly look: () => Promise<string | undefined>;
   /** Asks the replica to wait for the target by itself. `undefined` when it cannot. */
   readonly stay: (timeoutMs: number) => Promise<Reach> | undefined;
-  /** Judges what a look has shown: the same for all who wait for one target within one window. */
-  readonly judge: (replayed: string) => Reach | 'hopeless';
+  /**
+   * Judges what a look has shown that was begun at a moment: a pause of this process is no lag. The same for all who wait for
+   * one target within one window.
+   */
+  readonly judge: (replayed: string, askedAt: number) => Reach | 'hopeless';
   readonly end: (how: WatchEnd) => void;
 }
 
@@ -70,8 +73,8 @@ class ReplicaWatch {
     clearTimeout(this.#timer);
     const [first] = this.#waiters;
     if (first === undefined) return;
-    this.#ask(first.look(), (replayed) => {
-      this.#tellAll(replayed === undefined ? () => 'unknown' : judgeOnce(replayed));
+    this.#ask(first.look(), (replayed, askedAt) => {
+      this.#tellAll(replayed === undefined ? () => 'unknown' : judgeOnce(replayed, askedAt));
       this.#stay();
     });
   }
@@ -82,8 +85,8 @@ class ReplicaWatch {
     if (first === undefined) return;
     const arrival = first.stay(STAY_MS);
     if (arrival === undefined) return this.#lookLater();
-    this.#ask(arrival, (reach) => {
-      this.#tellAll(reach === 'reached' ? judgeOnce(first.target) : () => reach);
+    this.#ask(arrival, (reach, askedAt) => {
+      this.#tellAll(reach === 'reached' ? judgeOnce(first.target, askedAt) : () => reach);
       this.#look();
     });
   }
@@ -95,7 +98,7 @@ class ReplicaWatch {
   }
 
   /** One query at a time. */
-  #ask<T>(query: Promise<T>, answer: (value: T) => void): void {
+  #ask<T>(query: Promise<T>, answer: (value: T, askedAt: number) => void): void {
     const current = { startedAt: performance.now() };
     this.#query = current;
     const land = (tell: () => void): void => {
@@ -104,7 +107,7 @@ class ReplicaWatch {
       tell();
     };
     query.then(
-      (value) => land(() => answer(value)),
+      (value) => land(() => answer(value, current.startedAt)),
       (error: unknown) =>
         land(() => {
           this.#doubts.tell('A replica gave no position.', error);
@@ -147,11 +150,11 @@ const STAY_MS = 50;
 const LOST_MS = 60_000;
 
 /** Thousands may wait, nearly all of them for the same few targets. */
-function judgeOnce(replayed: string): (waiter: Waiter) => Reach | 'hopeless' {
+function judgeOnce(replayed: string, askedAt: number): (waiter: Waiter) => Reach | 'hopeless' {
   const judged = new Map<string, Reach | 'hopeless'>();
   return ({ target, windowMs, judge }) => {
     const key = `${windowMs} ${target}`;
-    const reach = judged.get(key) ?? judge(replayed);
+    const reach = judged.get(key) ?? judge(replayed, askedAt);
     judged.set(key, reach);
     return reach;
   };

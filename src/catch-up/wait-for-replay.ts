@@ -35,14 +35,15 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
     leaves.push(setDeadline(leftMs, () => resolve({ end: 'late' })));
 
     let watched = replicas.length;
-    let isHopeless = false;
+    let someAreHopeless = false;
     for (const replica of replicas) {
       const watch = watchOver(source, replica);
-      const judge = (replayed: string) => {
+      const judge = (replayed: string, askedAt: number) => {
         const reach = source.compare(replayed, target);
         if (reach !== 'behind') return reach;
         const newest = watch.newestOf(replayed, source);
-        return positions.isBehindBy(windowMs, newest, target, source) ? 'hopeless' : reach;
+        const isHopeless = positions.isBehind(askedAt - windowMs, newest, target, source);
+        return isHopeless ? 'hopeless' : reach;
       };
       const look = async () => {
         onLook();
@@ -60,8 +61,8 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
       const end = (how: WatchEnd): void => {
         if (how === 'caught_up') return resolve({ end: how, replica });
         watched--;
-        isHopeless ||= how === 'hopeless';
-        if (watched === 0) resolve({ end: isHopeless ? 'hopeless' : 'unknown' });
+        someAreHopeless ||= how === 'hopeless';
+        if (watched === 0) resolve({ end: someAreHopeless ? 'hopeless' : 'unknown' });
       };
       leaves.push(watch.join({ since, windowMs, target, look, stay, judge, end }));
     }

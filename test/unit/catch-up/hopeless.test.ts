@@ -114,6 +114,25 @@ test('waits for a position that is older than what the replica lacks', async () 
   });
 });
 
+test('judges an answer that is late by when it was asked for', async () => {
+  const cluster = fakeCluster();
+  const { replica } = cluster;
+  const { says } = replica;
+  cluster.write('o1');
+  replica.says = () => new Promise((resolve) => setTimeout(resolve, 300, positionAt(0)));
+  const first = seeRead(cluster.find('o1'), cluster.options);
+  await vi.advanceTimersByTimeAsync(240);
+  replica.says = says;
+  cluster.replay();
+
+  cluster.write('o2');
+  setTimeout(cluster.replay, 80);
+  const report = await readNow(cluster, 'o2');
+
+  expect(report).toMatchObject({ outcome: 'replica_retry' });
+  await first;
+});
+
 test('knows for days that a replica has been away, with reads all the time', async () => {
   const { options, find, write, replica } = fakeCluster();
   write('o1');
