@@ -51,9 +51,10 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
       };
       const stay = (timeoutMs: number) => {
         try {
-          const answer = source.whenReplayed?.(replica, target, timeoutMs);
-          if (answer !== undefined) onLook();
-          return answer;
+          const answer = source.whenReplayed?.(replica, target, timeoutMs) ?? undefined;
+          if (answer === undefined) return undefined;
+          onLook();
+          return Promise.resolve(answer); // of a source in JavaScript, it may be a plain value
         } catch (error) {
           return Promise.reject(error);
         }

@@ -19,6 +19,12 @@ test.for<[string, (cluster: FakeCluster) => void]>([
   ['asks the replica in vain', ({ replica }) => (replica.says = throwsAtOnce)],
   ['gives no position of the primary', ({ primary }) => (primary.says = async () => 'nonsense')],
   ['gives no position of the replica', ({ replica }) => (replica.says = async () => 'nonsense')],
+  ['gives nothing for the primary', ({ primary }) => (primary.says = () => null as never)],
+  ['gives nothing for the replica', ({ replica }) => (replica.says = () => null as never)],
+  [
+    'says nothing of a wait',
+    ({ replica }) => (replica.waits = () => Promise.resolve(null as never)),
+  ],
   ['cannot let the replica wait', ({ replica }) => (replica.waits = throwsAtOnce)],
 ])('a read waits as without `catchUp` when a source of positions %s', async ([, spoil]) => {
   const cluster = fakeCluster();
@@ -36,6 +42,23 @@ test.for<[string, (cluster: FakeCluster) => void]>([
       durationMs: 80,
       recovery: { catchUp: { end: 'unknown' } },
     });
+  });
+
+  expect(unhandled).toEqual([]);
+});
+
+test('a source that gives nothing, and no promise of it, is asked again how far its replica is', async () => {
+  const cluster = fakeCluster();
+  cluster.write('o1');
+  cluster.replica.waits = () => null as never;
+  setTimeout(cluster.replay, 30);
+
+  const unhandled = await unhandledRejectionsOf(async () => {
+    const [{ report }] = await Promise.all([
+      seeRead(cluster.find('o1'), cluster.options),
+      vi.advanceTimersByTimeAsync(200),
+    ]);
+    expect(report).toMatchObject({ outcome: 'replica_retry' });
   });
 
   expect(unhandled).toEqual([]);
