@@ -163,15 +163,25 @@ async function retry<Client, T>(
   if (catchUp !== undefined) {
     const all = [...delays];
     const windowMs = longestWait(retryMs, all);
+    const startedAt = performance.now();
     if (windowMs === 0 || (await catchUp.recover(read, windowMs))) return;
     await failOver(read);
     if (!read.hasMissed) return;
-    delays = all;
+    delays = leftOf(all, performance.now() - startedAt);
   }
   for (const delayMs of delays) {
     await afterDelay(delayMs, signal, () => read.askReplica());
     await failOver(read);
     if (!read.hasMissed) return;
+  }
+}
+
+/** What is left of delays when some of their time has passed. The last one stays: its attempt is due. */
+function* leftOf(delays: readonly number[], passedMs: number): Iterable<number> {
+  let pastMs = passedMs;
+  for (const [index, delayMs] of delays.entries()) {
+    if (pastMs < delayMs || index === delays.length - 1) yield Math.max(0, delayMs - pastMs);
+    pastMs = Math.max(0, pastMs - delayMs);
   }
 }
 

@@ -150,13 +150,21 @@ class ModelRead {
       if (catchUp?.after === undefined) this.#ask('replica', this.#first);
       else this.#askForNewerThan(catchUp.after);
       this.#failOver();
+      const since = this.#now;
       if (catchUp !== undefined && this.#hasMissed && this.#windowMs > 0) {
         if (this.#waitForReplicas() === 'informed') return;
         this.#failOver();
       } else if (catchUp !== undefined) return;
-      for (const delayMs of this.#told.delays) {
+      let spentMs = this.#now - since;
+      for (const [index, delayMs] of this.#told.delays.entries()) {
         if (!this.#hasMissed) return;
-        this.#pass(delayMs);
+        const isSpent = spentMs >= delayMs;
+        if (isSpent && index < this.#told.delays.length - 1) {
+          spentMs -= delayMs;
+          continue;
+        }
+        this.#pass(isSpent ? 0 : delayMs - spentMs);
+        spentMs = 0;
         this.#ask('replica_retry', this.#next);
         this.#failOver();
       }

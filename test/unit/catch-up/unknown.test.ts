@@ -192,3 +192,17 @@ test('a replica that says nothing is waited for until the window is over', async
     recovery: { catchUp: { end: 'late' } },
   });
 });
+
+test('a position that is unknown late leaves what is left of the window, and not another one', async () => {
+  const cluster = fakeCluster();
+  const { replica } = cluster;
+  cluster.write('o1');
+  setTimeout(() => (replica.says = async () => undefined), 180);
+
+  const [{ report }] = await Promise.all([
+    seeRead(cluster.find('o1'), { ...cluster.options, retryMs: { min: 200, max: 200 } }),
+    vi.advanceTimersByTimeAsync(1000),
+  ]);
+
+  expect(report).toMatchObject({ outcome: 'primary', durationMs: 200 });
+});
