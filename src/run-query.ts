@@ -32,13 +32,17 @@ function runWithin<Client, T>(
   });
 }
 
-/** Starts the query. What it throws at once comes out like what it rejects with. */
+/**
+ * Starts the query, unless its read is over by the time when its connection has come, or its check has passed. What it throws at
+ * once comes out like what it rejects with.
+ */
 export function startQuery<Client, T>(
   query: ReplicaQuery<Client, T>,
   db: Client,
   context: AttemptContext,
 ): Promise<T> {
   try {
+    context.signal?.throwIfAborted();
     if (typeof query !== 'function') throw notExecutable(query);
     const answer = query(db, context);
     // A thenable may give back nothing from its `then`, as `await` allows.

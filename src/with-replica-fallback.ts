@@ -83,7 +83,6 @@ export function startRead<Client, T>(
 
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined) {
-    if (signal?.aborted) return Promise.reject(signal.reason);
     const context = { source: 'primary', signal } as const;
     return runQuery(query, transaction ?? primary, context).then(executed);
   }

@@ -216,3 +216,20 @@ test('a read ends at once when the primary is asked where it is, and the signal 
   await expect(read).rejects.toBe(reason);
   expect(reports).toMatchObject([{ durationMs: 0 }]);
 });
+
+test('a query whose check is over only when its read has been aborted does not run', async () => {
+  const { find, options, replica, replay, write, asked } = fakeCluster();
+  const after = write('o1');
+  replay();
+  const check = Promise.withResolvers<string>();
+  replica.says = () => check.promise;
+  const controller = new AbortController();
+  const read = withReplicaFallback(find('o1'), { ...options, after, signal: controller.signal });
+
+  controller.abort('no longer needed');
+  await expect(read).rejects.toBe('no longer needed');
+  check.resolve(after);
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect(asked).toEqual([]);
+});
