@@ -12,7 +12,7 @@ import { runSql } from './sql.ts';
 
 /** How long `Replica.waitForReplay` waits. */
 export interface WaitForReplayOptions {
-  /** Milliseconds. Default is `30_000`. */
+  /** Milliseconds, at least 0. Default is `30_000`. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -43,6 +43,7 @@ export interface Replica {
    * Resolves when the replica shows everything that was committed on the primary before this call.
    *
    * @throws Error when that takes longer than `timeoutMs`, for instance because replay is paused
+   * @throws InvalidOptionError for a `timeoutMs` that is not a number of at least 0
    */
   waitForReplay(options?: WaitForReplayOptions): Promise<void>;
   /** A fast shutdown and a start: sessions end with 57P01, and the replica comes back on the same port. */
@@ -92,6 +93,7 @@ export function createReplica(server: ServerControl, primaryConnectionString: st
     },
 
     async waitForReplay({ timeoutMs = CONTROL_TIMEOUT_MS } = {}) {
+      assertTimeout(timeoutMs);
       const target = await flushPosition(primaryConnectionString);
       let progress: ReplayProgress | undefined;
       await pollUntil(
@@ -113,4 +115,10 @@ function assertApplyDelay(milliseconds: number): void {
     const expected = 'an integer from 0 to 2147483647';
     throw new InvalidOptionError('milliseconds', expected, milliseconds);
   }
+}
+
+/** Of what is no number, no time would ever be later. */
+function assertTimeout(timeoutMs: unknown): void {
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return;
+  throw new InvalidOptionError('timeoutMs', 'a number of at least 0', timeoutMs);
 }

@@ -112,6 +112,12 @@ describe('a replication cluster', () => {
     );
   });
 
+  test.each([Number.NaN, -1, '1000', null])('refuses to wait for %o ms', async (timeoutMs) => {
+    await expect(replica.waitForReplay({ timeoutMs: timeoutMs as number })).rejects.toThrow(
+      new InvalidOptionError('timeoutMs', 'a number of at least 0', timeoutMs),
+    );
+  });
+
   test('waits for no more than was written when the primary is at the start of a WAL segment', async () => {
     await query(cluster.primary, 'select pg_switch_wal()');
     await expect(replica.waitForReplay({ timeoutMs: 5000 })).resolves.toBeUndefined();
