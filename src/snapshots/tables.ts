@@ -105,7 +105,10 @@ async function createTables<DB>(db: Kysely<DB>): Promise<void> {
       column.notNull().defaultTo(sql`clock_timestamp()`),
     )
     // Nothing comes after infinity, and it is no `Date`.
-    .addCheckConstraint('execution_snapshot_created_at_check', sql`isfinite(created_at)`)
+    .addCheckConstraint(
+      'execution_snapshot_created_at_check',
+      sql`isfinite(${sql.ref('created_at')})`,
+    )
     .execute();
   await db.schema
     .createIndex('execution_snapshot_run_id_created_at_id')

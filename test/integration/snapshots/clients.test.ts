@@ -22,6 +22,10 @@ describe('snapshots since', () => {
   test.for<{ through: string; use: (db: Client) => Client }>([
     { through: 'no plugin', use: (db) => db },
     { through: 'CamelCasePlugin', use: (db) => db.withPlugin(new CamelCasePlugin()) },
+    {
+      through: 'CamelCasePlugin in upper case',
+      use: (db) => db.withPlugin(new CamelCasePlugin({ upperCase: true })),
+    },
     { through: 'withSchema', use: (db) => db.withSchema('tenant') },
     {
       through: 'CamelCasePlugin and withSchema',

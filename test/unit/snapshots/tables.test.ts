@@ -18,7 +18,7 @@ test('the tables are created by the same statements as ever, in one transaction'
       "is_valid" boolean default true not null,
       "error" text,
       "completed_waitpoint_order" text[] default '{}' not null,
-      "created_at" timestamptz default clock_timestamp() not null, constraint "execution_snapshot_created_at_check" check (isfinite(created_at)))
+      "created_at" timestamptz default clock_timestamp() not null, constraint "execution_snapshot_created_at_check" check (isfinite("created_at")))
     create index if not exists "execution_snapshot_run_id_created_at_id" on "execution_snapshot" ("run_id",
       "created_at",
       "id")
