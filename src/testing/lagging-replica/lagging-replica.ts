@@ -13,8 +13,8 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
   readonly db: Kysely<DB>;
   /**
    * For `catchUp`, in place of `walCatchUp()`, on any database. All that was written before the lag began is replayed, and
-   * all else when the lag is over. It asks no database for a position, and takes any that `after` may be. One that does not
-   * come from a stand-in, but from `walPosition()`, counts as taken when a read first brings it.
+   * all else when the lag is over. It asks no database for a position, and takes those of `walPosition()` and
+   * `gtidPosition()`, too, which count as taken when a read first brings them. Any other one is an `InvalidPositionError`.
    *
    * An attempt that is refused as behind is no answer, so `catchUpAfterAttempts` does not count it.
    */

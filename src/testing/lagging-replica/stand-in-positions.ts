@@ -4,6 +4,7 @@ import type { Reach } from '../../catch-up/position-source.ts';
 import { explainPin } from '../../databases/sql-client.ts';
 import { ReplicaBehindError } from '../../errors.ts';
 import type { CatchUp } from '../../informed-read.ts';
+import { compareGtidPositions } from '../../mysql/gtid-position.ts';
 import { compareWalPositions } from '../../postgres/wal-position.ts';
 import { lagsOf } from './lag.ts';
 
@@ -59,13 +60,21 @@ function compare(replayed: string, position: string): Reach {
   return numberOf(replayed) >= numberOf(position) ? 'reached' : 'behind';
 }
 
-/** One from elsewhere, for instance by `walPosition()`, counts as taken when it is first seen. */
+/** One from elsewhere, by `walPosition()` or `gtidPosition()`, counts as taken when it is first seen. */
 function numberOf(position: string): number {
-  compareWalPositions(position, position); // throws for what is no position
+  assertPosition(position);
   if (position.startsWith(OWN)) return Number.parseInt(position.slice(OWN.length), 16);
   const number = seen.get(position) ?? ++taken;
   seen.set(position, number);
   return number;
+}
+
+function assertPosition(position: string): void {
+  try {
+    compareWalPositions(position, position);
+  } catch {
+    compareGtidPositions(position, position);
+  }
 }
 
 const seen = new Map<string, number>();

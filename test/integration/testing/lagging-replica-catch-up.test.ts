@@ -270,6 +270,25 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
   });
 });
 
+test.for(['0-1-270', '3e11fa47-71ca-11e1-9e33-c80aa9429562.1-77'])(
+  'a stand-in for the replica takes %o, as gtidPosition() returns it',
+  async (after) => {
+    await using primary = openSqlite<Database>();
+    await primary.schema.createTable('customer_order').addColumn('id', 'text').execute();
+    const replica = laggingReplica(primary, { tables: ['customer_order'] });
+    const { onOutcome, outcomes } = recordReads();
+    const options = { primary, replica: replica.db, catchUp: replica.positions, onOutcome };
+    const read = createReplicaFallback({ ...options, retryMs: 1 });
+    const find = (db: Kysely<Database>) => db.selectFrom('customer_order').select('id').execute();
+
+    await read(find, { after });
+    replica.catchUp();
+    await read(find, { after });
+
+    expect(outcomes).toEqual(['primary', 'replica']);
+  },
+);
+
 describe('a stand-in for the replica, for code with `walCatchUp()` in it,', () => {
   test('is no standby: reads wait as without it, and those with `after` go to the primary', async () => {
     await using cluster = await openSharedCluster();
