@@ -143,6 +143,13 @@ describe('a stand-in for the replica', () => {
     ['FOR SHARE', (db) => db.selectFrom('items').selectAll().forShare().execute()],
     ['INSERT', (db) => sql`insert into items values ('i1')`.execute(db)],
     ['TRUNCATE', (db) => sql`  truncate items`.execute(db)],
+    ['GRANT', (db) => sql`grant select on items to public`.execute(db)],
+    ['COMMENT', (db) => sql`comment on table items is ''`.execute(db)],
+    ['VACUUM', (db) => sql`vacuum items`.execute(db)],
+    ['NOTIFY', (db) => sql`notify items`.execute(db)],
+    ['DO', (db) => sql`do $$ begin delete from items; end $$`.execute(db)],
+    ['REPLACE', (db) => sql`replace into items values ('i1')`.execute(db)],
+    ['DELETE', (db) => sql`/* a * b */ -- all\n delete from items`.execute(db)],
     ['DELETE', (db) => db.transaction().execute((trx) => trx.deleteFrom('items').execute())],
   ])('refuses %s as a standby does, also when it has caught up', async ([command, write]) => {
     const replica = laggingReplica(client, { tables: ['orders'] });

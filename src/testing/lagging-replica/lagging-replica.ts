@@ -64,7 +64,7 @@ export interface LaggingReplica<DB> extends AsyncDisposable {
  * - A table is known by the name that queries write. One in another schema is another one: give it
  *   `client.withSchema(…)`, or the table as `'schema.table'`. `withoutPlugins()` takes the lag away.
  * - It refuses writes, DDL and locks like `for update`, with an error whose `code` is `25006`, as a standby does. Of raw
- *   SQL it looks at the first word only, and into functions not at all.
+ *   SQL it looks at the first word only, after comments, and into functions not at all. It refuses any `do`.
  * - What lags is no base table, so PostgreSQL does not let the key of a `group by` stand for the other columns of it.
  *
  * @throws InvalidOptionError for an argument that is not what it has to be

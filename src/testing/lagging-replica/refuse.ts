@@ -2,7 +2,8 @@ import { type OperationNode, RawNode, SelectModifierNode } from 'kysely';
 import { type TableName, textOf } from './table-name.ts';
 
 const WRITE_NODE = /^(?:(Insert|Update|Delete|Merge)Query|((?:Create|Drop|Alter|Refresh)\w+))Node$/;
-const RAW_WRITE = /^\s*(insert|update|delete|merge|create|drop|alter|refresh|truncate)\b/i;
+const RAW_WRITE =
+  /^(?:\s|--.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*(insert|update|delete|merge|replace|truncate|create|drop|alter|rename|refresh|grant|revoke|comment|vacuum|reindex|cluster|listen|notify|do)\b/i;
 
 /** What a standby says to a write and to a lock, with the `code` that pg reports for it. */
 class ReadOnlyError extends Error {
@@ -14,7 +15,7 @@ class ReadOnlyError extends Error {
   }
 }
 
-/** Throws for what a standby would not execute. Of raw SQL, only the first word is looked at. */
+/** Throws for what a standby would not execute. Of raw SQL, only the first word after comments is looked at. */
 export function refuseWrite(node: OperationNode, isRoot: boolean): void {
   const command =
     WRITE_NODE.exec(node.kind)?.slice(1).find(Boolean) ??
