@@ -64,7 +64,8 @@ class TableSubstituter extends OperationNodeTransformer {
 
   protected override transformJoin(node: JoinNode, queryId?: QueryId): JoinNode {
     const table = this.#transformSource(node.table, queryId);
-    return { ...super.transformJoin(node, queryId), table };
+    const { on } = node;
+    return { ...node, table, ...(on && { on: this.transformNode(on, queryId) }) };
   }
 
   /** All other places name the source by its alias, which has no schema. */
