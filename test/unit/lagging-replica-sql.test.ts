@@ -76,6 +76,16 @@ describe('a table that lags', () => {
     expect(query.compile(db).sql).toBe(`select * from ${hidden} as o`);
   });
 
+  test('has its name where raw SQL refers to it, and does not read it', () => {
+    const query = db
+      .selectFrom('orders')
+      .select((eb) => sql`to_json(${eb.table('orders')})`.as('json'))
+      .where((eb) => sql<boolean>`exists (select from ${eb.table('orders')} as o)`);
+    expect(query.compile().sql).toBe(
+      `select to_json("orders") as "json" from ${hidden} as "orders" where exists (select from ${hidden} as o)`,
+    );
+  });
+
   test('is found in time in joins of joins, however deep', () => {
     const plain = dummyKysely<Database>();
     let query: SelectQueryBuilder<Database, 'orders' | 'items', { orderId: string }> = plain

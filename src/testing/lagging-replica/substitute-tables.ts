@@ -77,11 +77,17 @@ class TableSubstituter extends OperationNodeTransformer {
 
   protected override transformRaw(node: RawNode, queryId?: QueryId): RawNode {
     for (const { table } of this.#substitutes) refuseRawSql(node, table);
-    const parameters = node.parameters.map((parameter) =>
-      TableNode.is(parameter)
-        ? (this.#takeSource(parameter) ?? parameter)
-        : this.#transformSource(parameter, queryId),
-    );
+    const parameters = node.parameters.map((parameter, index) => {
+      if (!TableNode.is(parameter)) return this.#transformSource(parameter, queryId);
+      // `sql.table` stands alone. What `eb.table` gives is the name of a source, unless it is one itself.
+      const before = node.sqlFragments[index] ?? '';
+      const isSource =
+        node.sqlFragments.join('') === '' || /\b(?:from|join|only)\s*$/i.test(before);
+      return (
+        (isSource ? this.#takeSource(parameter) : undefined) ??
+        this.transformNode(parameter, queryId)
+      );
+    });
     return { ...node, parameters };
   }
 
