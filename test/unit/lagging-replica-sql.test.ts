@@ -86,21 +86,20 @@ describe('a table that lags', () => {
     );
   });
 
-  test('is found in time in joins of joins, however deep', () => {
+  // In a time that doubles with each level, this would never end.
+  test('is found in joins of joins, however deep', () => {
     const plain = dummyKysely<Database>();
     let query: SelectQueryBuilder<Database, 'orders' | 'items', { orderId: string }> = plain
       .selectFrom('orders')
       .select('orders.id as orderId') as never;
-    for (let depth = 0; depth < 18; depth++) {
+    for (let depth = 0; depth < 60; depth++) {
       const inner = query.as('inner');
       query = plain
         .selectFrom('items')
         .innerJoin(inner, 'inner.orderId', 'items.orderId')
         .select('items.orderId') as never;
     }
-    const begun = performance.now();
     expect(db.selectFrom(query.as('q')).selectAll().compile().sql).toContain(hidden);
-    expect(performance.now() - begun).toBeLessThan(500);
   });
 
   test('is not what a common table expression of the same name stands for', () => {
