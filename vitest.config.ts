@@ -13,6 +13,8 @@ const RUNTIME = 'test/support/setup/choose-runtime.ts';
 const CLUSTERS = 'test/support/setup/start-clusters.ts';
 const BUILD = 'test/support/setup/build-package.ts';
 
+const isInContainers = process.env['KYSELY_REPLICA_FALLBACK_TEST_RUNTIME'] === 'testcontainers';
+
 /** Each folder of tests is a project. `.github/CONTRIBUTING.md` says what it needs. */
 const projects = [
   project('unit', 'test/unit'),
@@ -58,7 +60,7 @@ function project(name: string, folder: string, ...globalSetup: string[]) {
       // These leave a worker as they found it, so that the next file need not load everything again.
       isolate: !['unit', 'servers'].includes(name),
       testTimeout: 30_000,
-      hookTimeout: 30_000,
+      hookTimeout: isInContainers ? 120_000 : 30_000, // a cluster of them may take a minute to start
       expect: { poll: { timeout: 20_000 } },
     },
   } satisfies TestProjectInlineConfiguration;

@@ -1,6 +1,6 @@
 // Usage: node count-tests.js NAME.json...
 //
-// Counts the tests in reports of Vitest, and names those that passed only when they ran again. Exits with 1 if these are too
+// Counts the tests in reports of Vitest, a file that failed outside of them as one, and names those that passed only when they ran again. Exits with 1 if these are too
 // many, or if a report has no test at all.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -24,7 +24,16 @@ for (const path of process.argv.slice(2)) {
       );
     }
   }
-  console.log(`On ${servers}: ${numPassedTests} passed, ${numFailedTests} failed`);
+  // Such as in a hook, or while it was loaded.
+  const broken = testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
+  );
+  for (const { name, message } of broken) {
+    console.log(`Failed outside of its tests, on ${servers}: ${name}\n${message}\n`);
+  }
+  failed += broken.length;
+  console.log(`On ${servers}: ${numPassedTests} passed, ${numFailedTests + broken.length} failed`);
   if (numPassedTests + numFailedTests === 0) process.exitCode = 1;
   passed += numPassedTests;
   failed += numFailedTests;
