@@ -1,7 +1,7 @@
 // Usage: node count-tests.js NAME.json...
 //
-// Counts the tests in reports of Vitest, a file that failed outside of them as one, and names those that passed only when they ran again. Exits with 1 if these are too
-// many, or if a report has no test at all.
+// Counts the tests in reports of Vitest, and a file that failed outside of them as one. Names those that passed only when they
+// ran again. Exits with 1 if these are too many, or if a report has no test at all.
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
