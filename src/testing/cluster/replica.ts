@@ -117,7 +117,7 @@ function assertApplyDelay(milliseconds: number): void {
   }
 }
 
-/** Of what is no number, no time would ever be later. */
+/** With `NaN`, the wait would never end. */
 function assertTimeout(timeoutMs: unknown): void {
   if (typeof timeoutMs === 'number' && timeoutMs >= 0) return;
   throw new InvalidOptionError('timeoutMs', 'a number of at least 0', timeoutMs);
