@@ -26,7 +26,8 @@ const SUBPATHS = [
   {
     name: './postgres',
     mutate: 'src/{postgres/**,databases}/*.ts',
-    tests: 'test/unit/*{wal,postgres,replayed-position,connection-errors,secrets}*.test.ts',
+    tests:
+      'test/unit/*{wal,postgres,pooler,refused,replayed-position,connection-errors,secrets}*.test.ts test/unit/catch-up/not-primary.test.ts',
     atLeast: 95,
   },
   {
