@@ -79,6 +79,9 @@ test.for<[pooler: string, code: string, message: string]>([
   expect(replicaUnavailable(new Error('wrapped', { cause: said(code, message) }))).toBe(true);
   expect(connectionLost(said(code, `select 1 - ${message}`))).toBe(true); // knex
   expect(connectionLost(said('P0001', message))).toBe(false);
+  // Some codes say enough.
+  const saysEnough = connectionLost(said(code, ''));
+  expect(connectionLost(said(code, `no ${message}`))).toBe(saysEnough);
 });
 
 test.for<[pooler: string, code: string, message: string]>([
