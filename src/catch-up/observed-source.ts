@@ -27,7 +27,7 @@ export function observed<Client>(
       source.runAt(replica, position === ORIGIN ? undefined : position, async (pinned) => {
         const value = await query(pinned).catch(async (error: unknown) => {
           // It may mean "not found", which the next read must not contradict either.
-          await observe(pinned).catch(() => {});
+          await observe(pinned).catch(() => saw(undefined));
           throw error;
         });
         // Of a replica that does not tell, the answer stands all the same.
