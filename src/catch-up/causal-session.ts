@@ -10,7 +10,7 @@ import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
 import { countQueries } from '../shared-queries.ts';
 import { startRead } from '../with-replica-fallback.ts';
-import { createCatchUp, sourceOf } from './create-catch-up.ts';
+import { SourcedCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
 import { askPosition, positionsOf } from './primary-positions.ts';
@@ -124,8 +124,9 @@ class Session<Client> implements CausalSession<Client> {
   ) {
     this.#bound = bound;
     this.#source = source;
-    this.#catchUp = createCatchUp(
+    this.#catchUp = new SourcedCatchUp(
       isMonotonic ? observed(source, (position) => this.#saw(position)) : source,
+      (known) => this.#floor.mayTrust(known),
     );
     this.#isMonotonic = isMonotonic;
     this.#floor = new SessionFloor(source);
@@ -135,6 +136,7 @@ class Session<Client> implements CausalSession<Client> {
     if (position === undefined) return this.#floor.raiseToNow();
     this.#bound.catchUp?.validate(position);
     this.#floor.raise(position);
+    this.#floor.doubt();
   }
 
   async position(): Promise<string | undefined> {

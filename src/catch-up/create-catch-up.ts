@@ -1,7 +1,7 @@
 import { isObject } from '../is-object.ts';
 import { invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp, InformedRead, PinnedQuery } from '../informed-read.ts';
-import { begin, recover } from './informed-recovery.ts';
+import { begin, type MayTrust, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
 
 /**
@@ -46,12 +46,15 @@ export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<C
   return new SourcedCatchUp(source);
 }
 
-class SourcedCatchUp<Client> implements CatchUp<Client> {
+/** For a session, too, which knows what it may trust. */
+export class SourcedCatchUp<Client> implements CatchUp<Client> {
   readonly source: PositionSource<Client>;
   readonly runOnPrimary?: NonNullable<CatchUp<Client>['runOnPrimary']>;
+  readonly #mayTrust: MayTrust | undefined;
 
-  constructor(source: PositionSource<Client>) {
+  constructor(source: PositionSource<Client>, mayTrust?: MayTrust) {
     this.source = source;
+    this.#mayTrust = mayTrust;
     if (source.runOnPrimary !== undefined) this.runOnPrimary = source.runOnPrimary.bind(source);
   }
 
@@ -66,7 +69,9 @@ class SourcedCatchUp<Client> implements CatchUp<Client> {
   }
 
   begin(read: InformedRead<Client>, windowMs: number): Promise<void> {
-    return begin(this.source, read, windowMs);
+    // By default, a position comes from outside, and the primary may be another one by now.
+    const mayTrust = this.#mayTrust ?? (({ number }) => number > read.queriesBefore);
+    return begin(this.source, read, windowMs, mayTrust);
   }
 
   recover(read: InformedRead<Client>, windowMs: number): Promise<boolean> {

@@ -4,22 +4,35 @@ import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
 import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
-import { askPosition, positionsOf } from './primary-positions.ts';
+import { ORIGIN } from './observed-source.ts';
+import { askPosition, type PrimaryPosition, positionsOf } from './primary-positions.ts';
 import { waitForReplay } from './wait-for-replay.ts';
 
-/** 2. replica, for a read with `after`: the answer counts only if the replica had replayed that much. */
+/**
+ * 2. replica, for a read with `after`: the answer counts only if the replica had replayed that much.
+ *
+ * @param mayTrust - whether this read may rely on where the primary was then
+ */
 export async function begin<Client>(
   source: PositionSource<Client>,
   read: InformedRead<Client>,
   windowMs: number,
+  mayTrust: MayTrust,
 ): Promise<void> {
-  const { after } = read.options;
   // Without a retry, too, the primary needs time to answer.
   const timeoutMs = windowMs === 0 ? DEFAULT_TIMEOUT_MS : windowMs;
-  const floor = after === 'now' ? await findNow(source, read, timeoutMs) : givenFloor(read);
-  if (floor === undefined) return read.skipReplicas();
-  read.floor = floor;
-  await read.askReplica('replica');
+  const given = givenFloor(read);
+  if (given === undefined) {
+    read.floor = await findNow(source, read, timeoutMs);
+    return read.floor === undefined ? read.skipReplicas() : read.askReplica('replica');
+  }
+  read.floor = given;
+  const answer = read.askReplica('replica');
+  const compared = compareWithPrimary(source, read, given, timeoutMs, mayTrust);
+  await Promise.allSettled([answer, compared]);
+  read.floor = await compared;
+  await answer;
+  if (read.floor !== given) read.skipReplicas();
 }
 
 /**
@@ -53,7 +66,7 @@ export async function recover<Client>(
 
   // The primary was asked in vain when the read began.
   if (isBehind && read.floor === undefined) return conclude('unknown');
-  let floor = await chooseFloor(source, read, windowMs);
+  let floor = isBehind ? read.floor : await findNow(source, read, windowMs);
   if (floor === undefined) {
     const isKnown = conclude('unknown');
     // The primary was silent as long as the read may wait: the retry is due.
@@ -90,23 +103,36 @@ export async function recover<Client>(
   }
 }
 
-/** What the read has to wait for: the position that it was given, if that is what the replica lacked, or the primary's. */
-async function chooseFloor<Client>(
+/** Whether a read may rely on where the primary was then, instead of asking it once more. */
+export type MayTrust = (known: PrimaryPosition) => boolean;
+
+/**
+ * The position that the read was given, if it is part of the primary's history as that is now. Where a failover or a crash took
+ * it back, or somebody made it up, all that is on the primary now is what the read needs: a replica that still follows the old
+ * primary would have the position, too.
+ */
+async function compareWithPrimary<Client>(
   source: PositionSource<Client>,
   read: InformedRead<Client>,
-  windowMs: number,
-): Promise<Floor | undefined> {
-  const given = read.isBehind ? givenFloor(read) : undefined;
-  if (given === undefined) return findNow(source, read, windowMs);
-  const known = positionsOf(source, read.options.primary).newest;
-  if (known !== undefined && source.compare(known.position, given.position) === 'reached') {
-    return given;
-  }
+  given: Floor,
+  timeoutMs: number,
+  mayTrust: MayTrust,
+): Promise<Floor> {
+  const { position } = given;
+  if (position === ORIGIN) return given;
+  const positions = positionsOf(source, read.options.primary);
+  const known = positions.newest;
+  const reach = known === undefined ? 'reached' : source.compare(known.position, position);
+  if (known !== undefined && reach === 'reached' && mayTrust(known)) return given;
   // A primary that hangs must leave time to wait for the replica.
-  const now = await findNow(source, read, windowMs / 2);
-  if (now === undefined) return given;
-  // Where a crash or a failover took the position back, or somebody made it up, all that is on the primary now is enough.
-  return source.compare(now.position, given.position) === 'reached' ? given : now;
+  const now = positions.isSilent(timeoutMs / 2)
+    ? undefined
+    : await findNow(source, read, timeoutMs / 2);
+  if (now !== undefined) return source.compare(now.position, position) === 'reached' ? given : now;
+  // Of a primary that cannot be asked, the last that is known counts.
+  return reach === 'unknown' && known !== undefined
+    ? { position: known.position, isFinal: false }
+    : given;
 }
 
 /** The position that the caller gave, unless that is `'now'`. */

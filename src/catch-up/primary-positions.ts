@@ -79,6 +79,15 @@ export class PrimaryPositions {
     return { number, startedAt: performance.now(), landing: land() };
   }
 
+  /** Whether it has not answered for so long: then nobody else needs to wait for the same answer. */
+  isSilent(timeoutMs: number): boolean {
+    return (
+      this.#isAsking &&
+      this.#latest !== undefined &&
+      performance.now() - this.#latest.startedAt > timeoutMs
+    );
+  }
+
   /** Whether a read has got a position in time: what is told in `diag` once, until one has again. */
   note(position: PrimaryPosition | undefined): void {
     if (position !== undefined) {

@@ -10,6 +10,8 @@ export class SessionFloor {
   #raisedSince = 0;
   /** The same for what was seen or written at a position that is not known yet. */
   #unknownSince: number | undefined;
+  /** The same for a position that came from outside, maybe from before a failover. */
+  #doubtedSince = 0;
 
   constructor(source: Pick<PositionSource<never>, 'compare'>) {
     this.#source = source;
@@ -46,6 +48,16 @@ export class SessionFloor {
     if (later === undefined) this.raiseToNow();
   }
 
+  /** Its position came from outside: the primary has to be asked before it counts. */
+  doubt(): void {
+    this.#doubtedSince = countQueries();
+  }
+
+  /** Whether a read of the session may rely on where the primary was then. */
+  mayTrust({ number, takenAt }: PrimaryPosition): boolean {
+    return number > this.#doubtedSince && performance.now() - takenAt <= TRUST_MS;
+  }
+
   /** Takes in where the primary was, if that was asked after what is not known yet. */
   learn({ position, number }: PrimaryPosition): void {
     if (this.#unknownSince === undefined || number <= this.#unknownSince) return;
@@ -63,3 +75,9 @@ export class SessionFloor {
     return this.#source.compare(other, one) === 'reached' ? other : undefined;
   }
 }
+
+/**
+ * How long a session relies on what the primary said of where it is: so much later it notices a failover, and so often at most
+ * its reads ask the primary. In milliseconds.
+ */
+const TRUST_MS = 100;

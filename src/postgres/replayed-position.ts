@@ -49,12 +49,12 @@ const versionOf = perDatabase(() => ({ number: 0 }));
  * time at which the server was started tells it from every other one.
  *
  * A standby that has more to replay may show what comes next already: a commit is seen before its record counts as replayed.
- * One that has started anew has received less than it has replayed, or nothing, until the primary writes again: it must not
- * name what comes next, which would be beyond the primary's own position.
+ * Only one that has replayed just what it has received has no more: after a restart it replays its own log first, and one
+ * may replay an archive.
  */
 const REPLAYED = `
   select to_hex((lsn - '0/0')::bigint)
-    || case when lsn < pg_last_wal_receive_lsn() then ${showsMore('server')} else '' end
+    || case when lsn = pg_last_wal_receive_lsn() then '' else ${showsMore('server')} end
     || ' ' || server
     || ' ' || current_setting('server_version_num')
   from (

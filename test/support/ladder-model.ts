@@ -179,9 +179,16 @@ class ModelRead {
     const { delays } = this.#told;
     // Those of a policy are not known yet.
     const timeoutMs = (delays.length === 1 && delays[0]) || POSITION_MS;
-    this.#floor = after === 'now' ? this.#findNow(timeoutMs) : this.#given;
-    if (this.#floor === undefined) this.#goOn('miss', 'behind');
-    else this.#ask('replica', this.#first);
+    this.#floor = this.#given ?? this.#findNow(timeoutMs);
+    if (this.#floor === undefined) return this.#goOn('miss', 'behind');
+    const since = this.#now;
+    this.#ask('replica', this.#first);
+    if (after === 'now' || this.#last === ABORTED) return;
+    // Meanwhile, the primary is asked whether it has that position.
+    const now = this.#findNow(Math.max(0, since + timeoutMs / 2 - this.#now));
+    if (now === undefined || now.position >= after) return;
+    this.#floor = now;
+    this.#goOn('miss', 'behind');
   }
 
   /** A failure goes to another replica at once, while there is one. */
@@ -196,7 +203,6 @@ class ModelRead {
     const since = this.#now;
     const deadline = since + this.#windowMs;
     const isBehind = this.#last.ending === 'behind';
-    const given = isBehind ? this.#given : undefined;
     let attemptsMs = 0;
     const ask = (among: readonly number[] | undefined): void => {
       const askedAt = this.#now;
@@ -211,9 +217,7 @@ class ModelRead {
     };
 
     if (isBehind && this.#floor === undefined) return conclude('unknown');
-    const now = this.#findNow(given === undefined ? this.#windowMs : this.#windowMs / 2);
-    const isLost = given !== undefined && now !== undefined && now.position < given.position;
-    let floor = given === undefined || isLost ? now : given;
+    let floor = isBehind ? this.#floor : this.#findNow(this.#windowMs);
     if (floor === undefined) {
       const how = conclude('unknown');
       if (how === 'informed' || this.#now < deadline) return how;

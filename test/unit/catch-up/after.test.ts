@@ -20,7 +20,7 @@ async function read({ find, options }: FakeCluster, id: string, after: string, m
 }
 
 describe('a read after a position', () => {
-  test('is answered by a replica that has it, without a question to anybody else', async () => {
+  test('is answered by a replica that has it, while the primary is asked whether it still has it, too', async () => {
     const cluster = fakeCluster();
     const after = cluster.write('o1');
     cluster.replay();
@@ -32,7 +32,7 @@ describe('a read after a position', () => {
       attempts: 1,
       durationMs: 0,
     });
-    expect([cluster.primary.asked, cluster.replica.asked]).toEqual([0, 0]);
+    expect([cluster.primary.asked, cluster.replica.asked]).toEqual([1, 0]);
   });
 
   test('does not get the old version that a replica has, but waits for the new one', async () => {
@@ -82,17 +82,14 @@ describe('a read after a position', () => {
     });
   });
 
-  test('asks the primary where it is only when it is not known to have come that far', async () => {
+  test('asks the primary at most twice for all reads that begin together', async () => {
     const cluster = fakeCluster();
     const { find, options, primary } = cluster;
     const positions = [cluster.write('o1'), cluster.write('o1')] as const;
     const reads = [];
-    for (const after of positions) {
-      reads.push(seeRead(find('o1'), { ...options, after }));
-      await vi.advanceTimersByTimeAsync(10);
-      expect(primary.asked).toBe(1);
+    for (let i = 0; i < 100; i++) {
+      for (const after of positions) reads.push(seeRead(find('o1'), { ...options, after }));
     }
-    reads.push(seeRead(find('o1'), { ...options, after: cluster.write('o1') }));
     await vi.advanceTimersByTimeAsync(10);
     expect(primary.asked).toBe(2);
 
@@ -100,6 +97,17 @@ describe('a read after a position', () => {
     await vi.advanceTimersByTimeAsync(10);
 
     for (const { report } of await Promise.all(reads)) expect(report.outcome).toBe('replica_retry');
+  });
+
+  test('waits for a primary that hangs for half of its window, and the reads that follow do not', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    cluster.primary.says = () => new Promise(() => {});
+
+    for (const durationMs of [100, 0]) {
+      expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'replica', durationMs });
+    }
   });
 
   test('leaves half of its window for the replica when the primary does not tell where it is', async () => {
@@ -131,7 +139,7 @@ describe('a read after a position', () => {
     expect(await read(cluster, 'nowhere', after)).toMatchObject({
       value: undefined,
       outcome: 'not_found',
-      durationMs: 200,
+      durationMs: 300,
       recovery: { catchUp: { waitedFor: 'after', end: 'unknown' } },
     });
     expect(cluster.asked.slice(-2)).toEqual(['replica as replica_retry', 'primary as primary']);
@@ -278,6 +286,39 @@ describe('a read after a position that the primary has not come to', () => {
 
     expect(await read(cluster, 'nowhere', FORGED)).toMatchObject({ outcome: 'not_found' });
     expect(cluster.asked).not.toContain('primary as primary');
+  });
+});
+
+/** The replica follows the old primary, which goes on writing. */
+function failedOver() {
+  const cluster = fakeCluster();
+  const after = cluster.write('o1');
+  cluster.write('o1');
+  cluster.replay();
+  cluster.primary.says = async () => 'heir-1';
+  return { cluster, after };
+}
+
+describe('a read after a position from before a failover', () => {
+  test('gets nothing of the old primary, although that has the position', async () => {
+    const { cluster, after } = failedOver();
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'primary' });
+  });
+
+  test('relies on what the new primary said last while that cannot be asked', async () => {
+    const { cluster, after } = failedOver();
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'primary' });
+    cluster.primary.says = () => Promise.reject(new Error('The primary is down.'));
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'primary' });
+  });
+
+  test('is answered by the replica as soon as that follows the new primary', async () => {
+    const { cluster, after } = failedOver();
+    cluster.replica.says = async () => 'heir-1';
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'replica_retry' });
   });
 });
 

@@ -7,7 +7,7 @@ import {
 } from 'kysely-replica-fallback';
 import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { compareWalPositions } from '../../../src/postgres/wal-position.ts';
 import { inTime, stopTheClock } from '../../support/fake-clock.ts';
 import {
@@ -39,15 +39,34 @@ describe('a session that wrote', () => {
     expect(cluster.asked).toEqual(['replica as replica_retry']);
   });
 
-  test('asks nothing of the primary when it knows the position of its write', async () => {
+  test('asks the primary once whether the position of its write still counts there', async () => {
     const cluster = fakeCluster();
     const session = createCausalSession(reader(cluster));
 
     session.wrote(cluster.write('o1'));
     cluster.replay();
 
-    expect(await inTime(session.read(cluster.find('o1')))).toMatchObject({ version: 1 });
-    expect(cluster.primary.asked).toBe(0);
+    for (let i = 0; i < 3; i++) {
+      expect(await session.read(cluster.find('o1'))).toMatchObject({ version: 1 });
+    }
+    expect(cluster.primary.asked).toBe(1);
+  });
+
+  test('asks the primary once more when what that said is more than 100 ms old', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster));
+    session.wrote(cluster.write('o1'));
+    cluster.replay();
+
+    for (const [passMs, asked] of [
+      [0, 1],
+      [100, 1],
+      [1, 2],
+    ] as const) {
+      await vi.advanceTimersByTimeAsync(passMs);
+      await session.read(cluster.find('o1'));
+      expect(cluster.primary.asked).toBe(asked);
+    }
   });
 
   test('asks for the position once, and not before it is needed', async () => {
@@ -58,8 +77,8 @@ describe('a session that wrote', () => {
     session.wrote();
     expect(cluster.primary.asked).toBe(0);
 
-    await inTime(session.read(cluster.find('o1')));
-    await inTime(session.read(cluster.find('o1')));
+    await session.read(cluster.find('o1'));
+    await session.read(cluster.find('o1'));
     expect(await session.position()).toBe('log-1');
     expect(cluster.primary.asked).toBe(1);
   });

@@ -116,11 +116,13 @@ describe('the metrics', () => {
   test('of a hit are a read, and nothing else', async () => {
     const { meter, collect } = inMemoryMetrics();
     const cluster = fakeCluster();
-    const after = cluster.write('o1');
+    cluster.write('o1');
     cluster.replay();
 
     await read(cluster, 'o1', { meter });
-    await read(cluster, 'o1', { meter, after });
+    await createCausalSession(createReplicaFallback({ ...cluster.options, meter })).read(
+      cluster.find('o1'),
+    );
 
     expect(await collect()).toStrictEqual({
       [READS]: { unit: '{read}', points: [[{ outcome: 'replica' }, 2]] },
