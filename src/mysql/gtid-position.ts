@@ -63,7 +63,7 @@ export function parseGtids(text: string, separator: string | RegExp): Gtids | un
 
 function printGtids(gtids: Gtids, colon: string, comma: string): string {
   return gtids.brand === 'mariadb'
-    ? printDomains(gtids.domains, comma)
+    ? printDomains(gtids.domains, comma, comma === '.')
     : printSets(gtids.sets, colon, comma);
 }
 

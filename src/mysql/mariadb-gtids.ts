@@ -5,6 +5,8 @@ interface LastTransaction {
   /** The id of the server that made it. */
   readonly server: string;
   readonly sequence: bigint;
+  /** The id of the primary, where that took over and has written nothing yet: the next transaction has to be its own. */
+  readonly heir?: string | undefined;
 }
 
 /** By the ids of the domains. */
@@ -16,13 +18,25 @@ export type Domains = ReadonlyMap<string, LastTransaction>;
  */
 export function compareDomains(has: Domains, needs: Domains): Reach {
   let reach: Reach = 'reached';
-  for (const [domain, { server, sequence }] of needs) {
+  for (const [domain, needed] of needs) {
     const last = has.get(domain);
     if (last === undefined) return 'unknown';
-    if (last.sequence < sequence) reach = 'behind';
-    else if (last.server !== server) return 'unknown';
+    if (last.sequence < needed.sequence) reach = 'behind';
+    else if (!isOfOneHistory(last, needed)) return 'unknown';
   }
   return reach;
+}
+
+function isOfOneHistory(last: LastTransaction, { server, sequence, heir }: LastTransaction) {
+  if (heir !== undefined && last.sequence > sequence) return last.server === heir;
+  return last.server === server && (last.heir === undefined || last.heir === heir);
+}
+
+/** Of a primary of this id, which writes to this domain. */
+export function withHeir(domains: Domains, domain: string, id: string): Domains {
+  const last = domains.get(domain);
+  if (last === undefined || last.server === id) return domains;
+  return new Map(domains).set(domain, { ...last, heir: id });
 }
 
 /** The domains of both, each as far as it is in either. */
@@ -38,21 +52,28 @@ export function latestOf(one: Domains, other: Domains): Domains {
 export function parseDomains(gtids: readonly string[]): Domains | undefined {
   const domains = new Map<string, LastTransaction>();
   for (const gtid of gtids) {
-    const [, domain, server, sequence] = GTID.exec(gtid) ?? [];
+    const [, domain, server, sequence, heir] = GTID.exec(gtid) ?? [];
     if (domain === undefined || server === undefined || sequence === undefined) return undefined;
-    if (Number(domain) > MOST_OF_IDS || Number(server) > MOST_OF_IDS) return undefined;
-    const last = { server, sequence: BigInt(sequence) };
+    if ([domain, server, heir ?? 0].some((id) => Number(id) > MOST_OF_IDS)) return undefined;
+    const last = { server, sequence: BigInt(sequence), heir };
     if (last.sequence > MOST_OF_SEQUENCES || domains.has(domain)) return undefined;
     domains.set(domain, last);
   }
   return domains;
 }
 
-/** In the order of the domains, so that equal ones are equal as text. */
-export function printDomains(domains: Domains, comma: string): string {
+/**
+ * In the order of the domains, so that equal ones are equal as text.
+ *
+ * @param hasHeirs - whether with the ids of heirs, which a server does not know
+ */
+export function printDomains(domains: Domains, comma: string, hasHeirs: boolean): string {
   return [...domains]
     .toSorted(([one], [other]) => Number(one) - Number(other))
-    .map(([domain, { server, sequence }]) => `${domain}-${server}-${sequence}`)
+    .map(([domain, { server, sequence, heir }]) => {
+      const suffix = hasHeirs && heir !== undefined ? `_${heir}` : '';
+      return `${domain}-${server}-${sequence}${suffix}`;
+    })
     .join(comma);
 }
 
@@ -60,4 +81,4 @@ export function printDomains(domains: Domains, comma: string): string {
 const MOST_OF_IDS = 2 ** 32 - 1;
 const MOST_OF_SEQUENCES = 2n ** 64n - 1n;
 
-const GTID = /^(0|[1-9]\d{0,9})-(0|[1-9]\d{0,9})-(0|[1-9]\d{0,19})$/;
+const GTID = /^(0|[1-9]\d{0,9})-(0|[1-9]\d{0,9})-(0|[1-9]\d{0,19})(?:_(0|[1-9]\d{0,9}))?$/;

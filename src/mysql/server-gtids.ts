@@ -2,7 +2,7 @@ import { assertNoTransaction } from '../databases/committed.ts';
 import { NotPrimaryError } from '../errors.ts';
 import { type GtidClient, selectText } from './gtid-client.ts';
 import { type GtidPosition, type Gtids, parseGtids, printPosition } from './gtid-position.ts';
-import { type Domains, latestOf } from './mariadb-gtids.ts';
+import { type Domains, latestOf, withHeir } from './mariadb-gtids.ts';
 import { unionOf } from './mysql-gtids.ts';
 
 /**
@@ -74,8 +74,9 @@ export async function readReplayed(replica: object): Promise<string | undefined>
  * A primary that was a replica has all that it applied then, which it need not have logged. One that logs nothing does not tell
  * what it writes.
  */
-function writtenBy({ applied, logged }: MariadbServer): Gtids | undefined {
-  return logged.size === 0 ? undefined : { brand: 'mariadb', domains: latestOf(applied, logged) };
+function writtenBy({ id, domain, applied, logged }: MariadbServer): Gtids | undefined {
+  if (logged.size === 0) return undefined;
+  return { brand: 'mariadb', domains: withHeir(latestOf(applied, logged), domain, id) };
 }
 
 /** A replica that was promoted keeps the position that it had then, and logs what it writes. */
@@ -97,6 +98,8 @@ interface MariadbServer {
   readonly isReadOnly: boolean;
   readonly brand: 'mariadb';
   readonly id: string;
+  /** The one that it writes to. */
+  readonly domain: string;
   readonly logsUpdates: boolean;
   readonly applied: Domains;
   readonly logged: Domains;
@@ -115,11 +118,12 @@ async function ask(
   const answer = await selectText(client, GTIDS, option);
   const [brand, ...rest] = answer?.replaceAll(/\s/g, '').split(';') ?? [];
   if (brand === 'mariadb') {
-    const [id = '', logsUpdates, applied = '', logged = '', isReadOnly] = rest;
+    const [id = '', logsUpdates, applied = '', logged = '', isReadOnly, domain = ''] = rest;
     return {
       brand,
       isReadOnly: isReadOnly === '1',
       id,
+      domain,
       logsUpdates: logsUpdates === '1',
       applied: domainsOf(applied),
       logged: domainsOf(logged),
@@ -157,4 +161,5 @@ const GTIDS = `
       @@global.gtid_slave_pos, @@global.gtid_binlog_pos */
     /*!50701 , 'mysql', @@global.gtid_owned, if(@@global.gtid_mode = 'ON', @@global.gtid_executed, '') */
     , if(concat(@@global.read_only) in ('0', 'OFF') and not @@global.innodb_read_only, 0, 1)
+    /*M! , @@global.gtid_domain_id */
   ) as gtids`;

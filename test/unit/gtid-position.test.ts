@@ -27,8 +27,28 @@ describe('a server of MariaDB that has applied', () => {
     ['less than it may show itself', '0-1-5~0-1-6', '0-1-6', 'behind'],
     ['as much as another counts that does not tell what it shows', '0-1-5', '0-1-5~', 'unknown'],
     ['something of MySQL', '0-1-5', `${A}.1-5`, 'unknown'],
+    ['all that a new primary has, which wrote nothing yet', '0-1-5', '0-1-5_2', 'reached'],
+    ['more of the old primary than the new one has', '0-1-6', '0-1-5_2', 'unknown'],
+    ['what the new primary wrote since', '0-2-6', '0-1-5_2', 'reached'],
+    ['less than the new primary has', '0-1-4', '0-1-5_2', 'behind'],
+    ['as much, but of another one', '0-3-5', '0-1-5_2', 'unknown'],
   ] as const)('%s', ([, replayed, position, reach]) => {
     expect(compareGtidPositions(replayed, position)).toBe(reach);
+  });
+});
+
+describe('a new primary of MariaDB that wrote nothing yet', () => {
+  test.for([
+    ['that of the old primary', '0-1-5', 'unknown'],
+    ['its own, which is the same one', '0-1-5_2', 'reached'],
+    ['one from when it was the primary before', '0-2-4', 'unknown'],
+    ['more than it has', '0-1-6', 'behind'],
+  ] as const)('has this position: %s', ([, position, reach]) => {
+    expect(compareGtidPositions('0-1-5_2', position)).toBe(reach);
+  });
+
+  test('is asked for what the servers know', () => {
+    expect(neededFor('0-1-5_2.7-1-3')).toEqual({ brand: 'mariadb', text: '0-1-5,7-1-3' });
   });
 });
 
