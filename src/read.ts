@@ -6,7 +6,8 @@ import type { Floor, InformedRead } from './informed-read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runOnPrimaryOf } from './run-on-primary.ts';
-import { runQuery, startQuery } from './run-query.ts';
+import { runQuery, startedWithin, startQuery } from './run-query.ts';
+import { DEFAULT_TIMEOUT_MS, longestWait } from './retry-policy.ts';
 import { isAbort, isReason, isTimeout, judge, saysYes, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
@@ -76,8 +77,14 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     const { floor } = this;
     const { catchUp } = this.options;
     if (floor === undefined || catchUp === undefined) return query;
+    // A connection that does not come in time is part of the wait: perhaps those who hold them wait for this read.
+    const timeoutMs = longestWait(this.options.retryMs) || DEFAULT_TIMEOUT_MS;
     return (db, context) =>
-      catchUp.runAt(db, floor.position, (pinned) => startQuery(query, pinned, context));
+      startedWithin(timeoutMs, context.signal, (start) =>
+        catchUp.runAt(db, floor.position, (pinned) =>
+          start(() => startQuery(query, pinned, context)),
+        ),
+      );
   }
 
   #queryOfPrimary(): ReplicaQuery<Client, T> {

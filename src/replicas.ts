@@ -28,7 +28,7 @@ function pickOne<Client>(
 const PICKS_ONE = 'a function that returns one of the replicas that it is given';
 
 /** Each replica as often as it is listed. */
-function listedReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
+export function listedReplicas<Client>({ primary, replica }: Clients<Client>): Client[] {
   const replicas = isList(replica) ? replica : replica === undefined ? [] : [replica];
   return replicas.filter((client) => client !== primary);
 }

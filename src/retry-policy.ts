@@ -143,6 +143,9 @@ export function longestWait(
   return Math.min(sum, LONGEST_DELAY);
 }
 
+/** How long a connection, or the primary's position, may take for a read that does not wait for replicas. In milliseconds. */
+export const DEFAULT_TIMEOUT_MS = 200;
+
 function jitteredOnce(min: number, max: number, random: () => number): RetryPolicy {
   return { delays: () => (max === 0 ? [] : [min + random() * (max - min)]) };
 }

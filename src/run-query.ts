@@ -1,15 +1,22 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
-import { setDeadline } from './deadline.ts';
-import { InvalidOptionError, invalidOption, ReplicaTimeoutError } from './errors.ts';
+import { setDeadline, within } from './deadline.ts';
+import {
+  InvalidOptionError,
+  invalidOption,
+  ReplicaBehindError,
+  ReplicaTimeoutError,
+} from './errors.ts';
+import { heldConnectionOf } from './held-connection.ts';
 import { isObject } from './is-object.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
 export function runQuery<Client, T>(
   query: ReplicaQuery<Client, T>,
-  db: Client,
+  client: Client,
   context: AttemptContext,
   timeoutMs?: number,
 ): Promise<T> {
+  const db = heldConnectionOf(client)?.pinned ?? client;
   if (timeoutMs !== undefined) return runWithin(timeoutMs, query, db, context);
   const answer = startQuery(query, db, context);
   return context.signal === undefined ? answer : untilAborted(answer, context.signal);
@@ -51,6 +58,34 @@ export function startQuery<Client, T>(
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/**
+ * Runs something that has to start its query within this many milliseconds, or else counts as behind: then the query does not
+ * start any more.
+ *
+ * @throws ReplicaBehindError when the time is up
+ */
+export async function startedWithin<T>(
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  run: (start: (query: () => Promise<T>) => Promise<T>) => Promise<T>,
+): Promise<T> {
+  const late = new ReplicaBehindError('unknown');
+  const started = Promise.withResolvers<true>();
+  let isLate = false;
+  const answer = run((query) => {
+    if (isLate) return Promise.reject(late);
+    started.resolve(true);
+    return query();
+  });
+  isLate = !(await within(
+    timeoutMs,
+    Promise.race([started.promise, answer.then(() => true)]),
+    signal,
+  ));
+  if (isLate) throw late;
+  return answer;
 }
 
 /**

@@ -1,12 +1,13 @@
 import { afterDelay } from './after-delay.ts';
 import type { Attempt, ReplicaQuery } from './attempt.ts';
 import { bindOptions, type BoundOptions } from './bind-options.ts';
+import { heldConnectionOf, isInsideOfRead } from './held-connection.ts';
 import { observe } from './instruments.ts';
 import { isEnabled } from './is-enabled.ts';
 import { isTransaction } from './is-transaction.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
-import { firstReplica } from './replicas.ts';
+import { firstReplica, listedReplicas } from './replicas.ts';
 import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { executed, runQuery } from './run-query.ts';
 import { countQueries } from './shared-queries.ts';
@@ -76,8 +77,9 @@ export function bindAndStart<Client, T>(
 /** The ladder up to its second rung, where most reads end. The options have been checked. */
 export function startRead<Client, T>(
   query: ReplicaQuery<Client, T>,
-  options: BoundOptions<Client, T>,
+  given: BoundOptions<Client, T>,
 ): Promise<T> {
+  const options = isInsideOfRead() ? insideOf(given) : given;
   const { primary, transaction, primaryBudget, replicaTimeoutMs, after, signal } = options;
   const replica = isBypassed(options) ? undefined : firstReplica(options);
 
@@ -182,6 +184,13 @@ function* leftOf(delays: readonly number[], passedMs: number): Iterable<number> 
     if (pastMs < delayMs || index === delays.length - 1) yield Math.max(0, delayMs - pastMs);
     pastMs = Math.max(0, pastMs - delayMs);
   }
+}
+
+/** A read in the query of another one stays on the connection which that holds, of the primary or of a replica. */
+function insideOf<Client, T>(options: BoundOptions<Client, T>): BoundOptions<Client, T> {
+  if (heldConnectionOf(options.primary) !== undefined) return { ...options, enabled: false };
+  const replica = listedReplicas(options).find((each) => heldConnectionOf(each) !== undefined);
+  return replica === undefined ? options : { ...options, replica, pickReplica: undefined };
 }
 
 function isBypassed<Client>(options: BoundOptions<Client, never>): boolean {

@@ -4,6 +4,7 @@ import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
 import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
+import { DEFAULT_TIMEOUT_MS } from '../retry-policy.ts';
 import { ORIGIN } from './observed-source.ts';
 import { askPosition, type PrimaryPosition, positionsOf } from './primary-positions.ts';
 import { waitForReplay } from './wait-for-replay.ts';
@@ -159,9 +160,6 @@ async function findNow<Client>(
 }
 
 const NO_PRIMARY = 'A standby answers in place of the primary: rows may be missing.';
-
-/** How long the primary has to answer a read that does not wait for replicas. In milliseconds. */
-const DEFAULT_TIMEOUT_MS = 200;
 
 /** Milliseconds before the next try: a tenth of the time waited, and not beyond the window. */
 function pause(since: number, windowMs: number): number {

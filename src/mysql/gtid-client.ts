@@ -1,6 +1,7 @@
 import { type KyselyClient, kyselyClient } from '../databases/kysely-client.ts';
 import type { Pin, PinnedRun, SqlClient } from '../databases/sql-client.ts';
 import { invalidOption } from '../errors.ts';
+import { heldConnectionOf, holdConnection } from '../held-connection.ts';
 import { isObject } from '../is-object.ts';
 import { poolClient, type SqlPool } from './sql-pool.ts';
 
@@ -28,7 +29,7 @@ export async function selectText(
 }
 
 /**
- * Runs something on one connection of a client, or in one transaction.
+ * Runs something on one connection of a client, or in one transaction: of the read around this one, if that has one.
  *
  * @param option - what the client was given as
  * @throws InvalidOptionError for a client of an unknown shape, and for one that is pinned already
@@ -39,9 +40,13 @@ export async function runPinned<T>(
   how: Pin,
   run: PinnedRun<T>,
 ): Promise<T> {
+  const held = heldConnectionOf(db);
+  if (held !== undefined) return run(held.pinned, held.connection);
   const client = sqlClient(db, option);
   if (client.pin === undefined) throw invalidOption(option, A_CLIENT, db);
-  return client.pin(how, run);
+  return client.pin(how, (pinned, connection) =>
+    holdConnection({ client: db, pinned, connection }, () => run(pinned, connection)),
+  );
 }
 
 /** What stands for the database behind a client. `undefined` for a client of an unknown shape. */

@@ -1,0 +1,94 @@
+import type { Kysely } from 'kysely';
+import { createReplicaFallback, type ReplicaFallback } from 'kysely-replica-fallback';
+import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../support/connect.ts';
+import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
+import { replicatedDatabase } from '../../support/replicated-database.ts';
+
+/**
+ * While its query runs, a read holds a connection, on which the replica was checked. A read in that query must not wait for
+ * another connection of the same pool: all may be held by reads that wait for such reads.
+ */
+
+const database = await replicatedDatabase<OrdersDatabase>(createOrders);
+const { cluster } = database;
+const READS = 12;
+let orders = 0;
+
+type Db = Kysely<OrdersDatabase>;
+type Read = <T>(query: (db: Db) => Promise<T>) => Promise<T>;
+
+function open(max: number, pin: 'transaction' | 'connection') {
+  const [primary, replica] = [cluster.primary, cluster.replicas[0]].map(({ connectionString }) => {
+    const connection = connect<OrdersDatabase>(connectionString, { max });
+    onTestFinished(() => connection.end());
+    return connection.db;
+  }) as [Db, Db];
+  return createReplicaFallback({ primary, replica, catchUp: walCatchUp({ pin }), retryMs: 300 });
+}
+
+const KINDS = {
+  'in a session that wrote': (read) => {
+    const session = createCausalSession(read);
+    session.wrote();
+    return (query) => session.read(query);
+  },
+  "after 'now'": (read) => (query) => read(query, { after: 'now' }),
+  'that miss': (read) => (query) => read(query),
+} satisfies Record<string, (read: ReplicaFallback<Db>) => Read>;
+
+/** Finds the order at each of so many levels. */
+function nested(read: Read, id: string, levels = 3): Promise<number[] | undefined> {
+  return read(async (db) => {
+    const own = await findOrder(db, id).executeTakeFirst();
+    const others = levels === 1 ? [] : await nested(read, id, levels - 1);
+    return own && others && [own.version, ...others];
+  });
+}
+
+describe.for(Object.entries(KINDS))('reads within reads %s', ([, bind]) => {
+  test.for([
+    [1, 'transaction'],
+    [2, 'connection'],
+    [10, 'transaction'],
+    [10, 'connection'],
+  ] as const)('end, with pools of %i and pin %s', { timeout: 60_000 }, async ([max, pin]) => {
+    const read = open(max, pin);
+    const id = String(++orders);
+    await database.holdBack();
+    onTestFinished(() => database.catchUp());
+    await database.write(addOrder(id, 1));
+
+    const readAll = () => Promise.all(Array.from({ length: READS }, () => nested(bind(read), id)));
+    const all = Array.from({ length: READS }, () => [1, 1, 1]);
+
+    // Some of these get what they need of the replica, and others of the primary.
+    const early = readAll();
+    await database.write(addOrder(String(++orders), 1)); // takes a moment
+    await database.catchUp();
+    expect(await early).toEqual(all);
+    expect(await readAll()).toEqual(all);
+  });
+});
+
+test('a read that gets no connection of a replica in time goes to the primary, and does not run there later', async () => {
+  const replica = connect<OrdersDatabase>(cluster.replicas[0].connectionString, { max: 1 });
+  onTestFinished(() => replica.end());
+  const id = String(++orders);
+  await database.write(addOrder(id, 1));
+  const { primary } = database;
+  const read = createReplicaFallback({
+    primary: primary.db,
+    replica: replica.db,
+    catchUp: walCatchUp(),
+  });
+
+  const held = await replica.pool.connect();
+  const order = await read((db) => findOrder(db, id).executeTakeFirst(), { after: 'now' });
+  held.release();
+
+  expect(order).toMatchObject({ version: 1, servedBy: 'primary' });
+  await expect.poll(() => replica.pool.waitingCount + replica.pool.idleCount).toBe(1);
+  expect(replica.queries.filter((query) => query.includes('"orders"'))).toEqual([]);
+});
