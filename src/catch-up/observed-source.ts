@@ -1,3 +1,4 @@
+import { countAs, identityOf } from './per-source.ts';
 import type { PositionSource } from './position-source.ts';
 
 /** Before every position of a database: what a session has seen that has seen nothing. */
@@ -14,7 +15,7 @@ export function observed<Client>(
   saw: (position: string | undefined) => void,
 ): PositionSource<Client> {
   const observe = async (pinned: Client): Promise<void> => saw(await source.replayed(pinned));
-  return {
+  return countAs(identityOf(source), {
     position: (primary) => source.position(primary),
     replayed: (replica) => source.replayed(replica),
     whenReplayed: (replica, position, timeoutMs) =>
@@ -34,5 +35,5 @@ export function observed<Client>(
         await observe(pinned).catch(() => saw(undefined));
         return value;
       }),
-  };
+  });
 }

@@ -38,9 +38,9 @@ export interface PositionSource<Client> {
    */
   runOnPrimary?<T>(primary: Client, query: PinnedQuery<Client, T>): Promise<T>;
   /**
-   * An object that stands for the database behind a client. Reads share what is known of a database, whichever client of it
-   * they have: with Kysely, `withSchema()` and `withPlugin()` make new ones. Without this method, or if it returns `undefined`,
-   * a client counts as a database of its own.
+   * An object that stands for the database behind a client. Reads by one source share what is known of a database, whichever
+   * client of it they have: with Kysely, `withSchema()` and `withPlugin()` make new ones. Without this method, or if it returns
+   * `undefined`, a client counts as a database of its own.
    */
   databaseOf?(client: Client): object | undefined;
   /**

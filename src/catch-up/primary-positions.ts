@@ -1,7 +1,7 @@
 import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
 import { InvalidOptionError, NotPrimaryError } from '../errors.ts';
-import { perDatabase } from './per-database.ts';
+import { perSource } from './per-source.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
 
@@ -156,5 +156,5 @@ const LOST_MS = 60_000;
 /** As they get sparser, these last for more than half an hour when the primary is asked every 10 ms. */
 const MOST_REMEMBERED = 128;
 
-/** The positions of a primary, the same for all who ask. */
-export const positionsOf = perDatabase(() => new PrimaryPositions());
+/** The positions of a primary, the same for all who ask by one source. */
+export const positionsOf = perSource(() => new PrimaryPositions());

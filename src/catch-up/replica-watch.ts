@@ -1,6 +1,6 @@
 import type { PositionSource, Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
-import { perDatabase } from './per-database.ts';
+import { perSource } from './per-source.ts';
 
 /** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */
 export type WatchEnd = 'caught_up' | 'hopeless' | 'unknown';
@@ -160,5 +160,5 @@ function judgeOnce(replayed: string, askedAt: number): (waiter: Waiter) => Reach
   };
 }
 
-/** The watch over a replica, the same for all who wait for it. */
-export const watchOver = perDatabase(() => new ReplicaWatch());
+/** The watch over a replica, the same for all who wait for it by one source. */
+export const watchOver = perSource(() => new ReplicaWatch());

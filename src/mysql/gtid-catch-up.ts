@@ -1,6 +1,7 @@
 import { assertObject } from '../assert-object.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
-import type { Reach } from '../catch-up/position-source.ts';
+import { countAs } from '../catch-up/per-source.ts';
+import type { PositionSource, Reach } from '../catch-up/position-source.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
@@ -56,7 +57,7 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
   if (pin !== 'transaction' && pin !== 'connection') {
     throw new InvalidOptionError('pin', "'transaction' or 'connection'", pin);
   }
-  return createCatchUp<object>({
+  const source: PositionSource<object> = {
     position: askGtidPosition,
     replayed: readReplayed,
     whenReplayed,
@@ -72,8 +73,12 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
         await assertPrimary(connection);
         return query(pinned);
       }),
-  });
+  };
+  return createCatchUp(countAs(GTIDS, source));
 }
+
+/** Whatever its options, it asks the same questions. */
+const GTIDS = {};
 
 /** It reads no table, so the query's snapshot is taken after it, at every isolation level. */
 async function assertReplayed(position: string, replica: object): Promise<void> {

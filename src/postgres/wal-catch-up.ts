@@ -1,5 +1,6 @@
-import { perDatabase } from '../catch-up/per-database.ts';
 import { createCatchUp } from '../catch-up/create-catch-up.ts';
+import { countAs } from '../catch-up/per-source.ts';
+import type { PositionSource } from '../catch-up/position-source.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { databaseOf, runPinned, type WalClient } from './clients/wal-client.ts';
@@ -72,13 +73,11 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
   }
   if (typeof pipeline !== 'boolean')
     throw new InvalidOptionError('pipeline', 'a boolean', pipeline);
-  return createCatchUp<object>({
+  const source: PositionSource<object> = {
     position: (primary) => askWalPosition(primary, asynchronousCommits),
     replayed: readReplayed,
     whenReplayed,
-    databaseOf: asynchronousCommits
-      ? (client) => asynchronousOf({ databaseOf }, client)
-      : databaseOf,
+    databaseOf,
     compare: compareWalPositions,
     runAt: (replica, position, query) =>
       runPinned(replica, 'replica', pin, async (pinned, connection) => {
@@ -100,11 +99,13 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
         await assertPrimary(connection);
         return query(pinned);
       }),
-  });
+  };
+  return createCatchUp(countAs(asynchronousCommits ? INSERTED : COMMITTED, source));
 }
 
-/** So that positions are not exchanged with reads that do not know of asynchronous commits. */
-const asynchronousOf = perDatabase(() => ({}));
+/** The two kinds of positions, which are not exchanged. */
+const COMMITTED = {};
+const INSERTED = {};
 
 async function assertReplayed(
   position: string,
