@@ -8,6 +8,7 @@ import { isObject } from './is-object.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
 import { insteadOfRouted } from './routed-client.ts';
+import { isOfThisVersion } from './version.ts';
 
 type UncheckedOptions<Client, T> = {
   readonly [Name in keyof Required<ReplicaFallbackOptions<Client, T>>]:
@@ -73,6 +74,7 @@ export function bindOptions<Client, T>(
   if (retryMs !== undefined) assertRetryMs(retryMs);
   if (catchUp !== undefined) {
     assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
+    isOfThisVersion('catchUp', catchUp);
   }
   if (after !== undefined) assertPosition(after, catchUp ?? defaults.catchUp);
   if (primaryBudget !== undefined) {

@@ -1,5 +1,6 @@
 import type { ReplicaQuery } from './attempt.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
+import { versionWide } from './process-wide.ts';
 import { runOnPrimaryOf } from './run-on-primary.ts';
 import { runQuery, untilAborted } from './run-query.ts';
 import { numberQuery } from './shared-queries.ts';
@@ -14,7 +15,10 @@ type Destination<Client> = Pick<
 type Departure = Pick<ReplicaFallbackOptions<unknown, never>, 'signal'>;
 
 /** The latest flight of each kind, by primary: none that has landed, and none that nobody waits for. */
-const flightsByPrimary = new WeakMap<WeakKey, Map<string, Flight<unknown>>>();
+const flightsByPrimary = versionWide(
+  'flights',
+  () => new WeakMap<WeakKey, Map<string, Flight<unknown>>>(),
+);
 
 /** A query that runs on the primary for all reads that wait for it. */
 export class Flight<T> {

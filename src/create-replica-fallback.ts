@@ -1,6 +1,8 @@
 import type { ReplicaQuery } from './attempt.ts';
 import { type BoundOptions, bindOptions } from './bind-options.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
+import { versionWide } from './process-wide.ts';
+import { isOfThisVersion, markVersion } from './version.ts';
 import { bindAndStart, startRead } from './with-replica-fallback.ts';
 
 /**
@@ -45,16 +47,21 @@ export function createReplicaFallback<Client>(
     }
   };
   boundOptions.set(read, bound);
+  markVersion(read);
   return read;
 }
 
-const boundOptions = new WeakMap<object, unknown>();
+const boundOptions = versionWide('bound options', () => new WeakMap<object, unknown>());
 
-/** The defaults that a function reads with. `undefined` for one that `createReplicaFallback` did not return. */
+/**
+ * The defaults that a function reads with. `undefined` for one that `createReplicaFallback` did not return.
+ *
+ * @throws InvalidOptionError for one of another version of this package
+ */
 export function boundOptionsOf<Client>(
   read: ReplicaFallback<Client>,
 ): BoundOptions<Client, unknown> | undefined {
-  const bound = boundOptions.get(read);
+  const bound = isOfThisVersion('read', read) ? boundOptions.get(read) : undefined;
   return isFor<Client>(bound) ? bound : undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import { markErrors } from './error-mark.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import type { RecoveryCause } from './read-report.ts';
 
@@ -22,6 +23,9 @@ import type { RecoveryCause } from './read-report.ts';
  * ```
  */
 export class InvalidOptionError extends TypeError {
+  static {
+    markErrors(this, 'InvalidOptionError');
+  }
   override readonly name = 'InvalidOptionError';
   /** The option's name, with its path: `'retryMs.min'`. */
   readonly option: string;
@@ -65,6 +69,9 @@ export class InvalidOptionError extends TypeError {
  * ```
  */
 export class ReplicaTimeoutError extends Error {
+  static {
+    markErrors(this, 'ReplicaTimeoutError');
+  }
   override readonly name = 'ReplicaTimeoutError';
   /** The milliseconds that the replica was given. */
   readonly timeoutMs: number;
@@ -95,6 +102,9 @@ export class ReplicaTimeoutError extends Error {
  * ```
  */
 export class PrimaryBudgetExceededError extends Error {
+  static {
+    markErrors(this, 'PrimaryBudgetExceededError');
+  }
   override readonly name = 'PrimaryBudgetExceededError';
   /** Of the HTTP response, for frameworks that read it: Service Unavailable. Always 503. */
   readonly status = 503;
@@ -142,6 +152,9 @@ export class PrimaryBudgetExceededError extends Error {
  * ```
  */
 export class InvalidPositionError extends Error {
+  static {
+    markErrors(this, 'InvalidPositionError');
+  }
   override readonly name = 'InvalidPositionError';
   /** What was given instead of a position. */
   readonly given: string;
@@ -157,6 +170,9 @@ export class InvalidPositionError extends Error {
  * error is not thrown; a `CatchUp` of your own throws it to say so.
  */
 export class ReplicaBehindError extends Error {
+  static {
+    markErrors(this, 'ReplicaBehindError');
+  }
   override readonly name = 'ReplicaBehindError';
   readonly reach: 'behind' | 'unknown';
 
@@ -190,6 +206,9 @@ export class ReplicaBehindError extends Error {
  * ```
  */
 export class NotPrimaryError extends Error {
+  static {
+    markErrors(this, 'NotPrimaryError');
+  }
   override readonly name = 'NotPrimaryError';
 
   constructor() {

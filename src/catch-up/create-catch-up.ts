@@ -1,6 +1,7 @@
 import { isObject } from '../is-object.ts';
 import { invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp, InformedRead, PinnedQuery } from '../informed-read.ts';
+import { isOfThisVersion, markVersion } from '../version.ts';
 import { begin, type MayTrust, recover } from './informed-recovery.ts';
 import type { PositionSource } from './position-source.ts';
 
@@ -48,6 +49,9 @@ export function createCatchUp<Client>(source: PositionSource<Client>): CatchUp<C
 
 /** For a session, too, which knows what it may trust. */
 export class SourcedCatchUp<Client> implements CatchUp<Client> {
+  static {
+    markVersion(this.prototype);
+  }
   readonly source: PositionSource<Client>;
   readonly runOnPrimary?: NonNullable<CatchUp<Client>['runOnPrimary']>;
   readonly #mayTrust: MayTrust | undefined;
@@ -85,5 +89,5 @@ export function sourceOf<Client>(catchUp: CatchUp<Client>): PositionSource<Clien
 }
 
 function isSourced<Client>(catchUp: CatchUp<Client>): catchUp is SourcedCatchUp<Client> {
-  return catchUp instanceof SourcedCatchUp;
+  return isOfThisVersion('catchUp', catchUp);
 }

@@ -1,4 +1,4 @@
-import { countAs, identityOf } from './per-source.ts';
+import { countAs } from './per-source.ts';
 import type { PositionSource } from './position-source.ts';
 
 /** Before every position of a database: what a session has seen that has seen nothing. */
@@ -15,7 +15,7 @@ export function observed<Client>(
   saw: (position: string | undefined) => void,
 ): PositionSource<Client> {
   const observe = async (pinned: Client): Promise<void> => saw(await source.replayed(pinned));
-  return countAs(identityOf(source), {
+  return countAs(source, {
     position: (primary) => source.position(primary),
     replayed: (replica) => source.replayed(replica),
     whenReplayed: (replica, position, timeoutMs) =>

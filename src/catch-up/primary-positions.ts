@@ -157,4 +157,4 @@ const LOST_MS = 60_000;
 const MOST_REMEMBERED = 128;
 
 /** The positions of a primary, the same for all who ask by one source. */
-export const positionsOf = perSource(() => new PrimaryPositions());
+export const positionsOf = perSource('positions', () => new PrimaryPositions());

@@ -161,4 +161,4 @@ function judgeOnce(replayed: string, askedAt: number): (waiter: Waiter) => Reach
 }
 
 /** The watch over a replica, the same for all who wait for it by one source. */
-export const watchOver = perSource(() => new ReplicaWatch());
+export const watchOver = perSource('watches', () => new ReplicaWatch());

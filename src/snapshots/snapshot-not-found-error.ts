@@ -1,3 +1,5 @@
+import { markErrors } from '../error-mark.ts';
+
 /**
  * The run has no snapshot with this id, so there is nothing to ask "what came after?" of.
  *
@@ -17,6 +19,9 @@
  * ```
  */
 export class SnapshotNotFoundError extends Error {
+  static {
+    markErrors(this, 'SnapshotNotFoundError');
+  }
   override readonly name = 'SnapshotNotFoundError';
   readonly runId: string;
   readonly snapshotId: string;

@@ -55,6 +55,8 @@ class CountingSource implements PositionSource<Server> {
 }
 
 const see = async (db: Server) => db.has;
+const nowhere = async () => undefined;
+const isUndefined = (found: unknown) => found === undefined;
 
 /** Two ways to read from the same clients. */
 function twoReaders() {
@@ -130,7 +132,6 @@ function missTogether<Client>(
   replica: Client,
   catchUps: readonly CatchUp<Client>[],
 ) {
-  const nowhere = async () => undefined;
   return Promise.all(
     catchUps.map((catchUp) => createReplicaFallback({ primary, replica, catchUp })(nowhere)),
   );
@@ -157,12 +158,10 @@ test('two equal sources of the caller share nothing: nobody else knows whether t
 test('sessions share positions with the reads that they are made of', async () => {
   const { primary, one } = twoReaders();
   const sessions = [createCausalSession(one), createCausalSession(one)];
-  const nowhere = async () => undefined;
-  const isMiss = (found: unknown) => found === undefined;
 
   await Promise.all([
-    one(nowhere, { isMiss }),
-    ...sessions.map((session) => session.read(nowhere, { isMiss })),
+    one(nowhere, { isMiss: isUndefined }),
+    ...sessions.map((session) => session.read(nowhere, { isMiss: isUndefined })),
   ]);
 
   expect(primary.asked).toEqual(['a']);
