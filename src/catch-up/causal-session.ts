@@ -13,7 +13,7 @@ import { startRead } from '../with-replica-fallback.ts';
 import { SourcedCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
-import { askPosition, positionsOf } from './primary-positions.ts';
+import { askPosition, positionsOf, SILENT } from './primary-positions.ts';
 import { SessionFloor } from './session-floor.ts';
 
 /** How a session starts, and what it promises. */
@@ -46,7 +46,7 @@ export interface CausalSession<Client> {
   wrote(position?: string): void;
   /**
    * Where the session is when it is asked, for its next part to start from: in another request, service or job. `undefined`
-   * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer. With `enabled: false`,
+   * when it has seen and written nothing. Rejects when the primary has to be asked and does not answer within a minute. With `enabled: false`,
    * the primary is not asked: it is as far as the session knows.
    *
    * @throws NotPrimaryError when the server in place of the primary is a standby, or read-only
@@ -144,7 +144,7 @@ class Session<Client> implements CausalSession<Client> {
     const positions = positionsOf(this.#source, this.#bound.primary);
     const ask = () => askPosition(this.#source, this.#bound);
     const found = await positions.since(countQueries(), ask);
-    if (found === undefined) throw positions.failure;
+    if (found === undefined) throw positions.failure ?? new Error(SILENT);
     this.#floor.learn(found);
     return found.position; // has all that was seen and written before it was asked for
   }

@@ -1,5 +1,4 @@
 import { afterDelay } from '../after-delay.ts';
-import { within } from '../deadline.ts';
 import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
 import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
@@ -150,8 +149,8 @@ async function findNow<Client>(
   const { options, queriesBefore } = read;
   const { primary, after, logger, signal } = options;
   const positions = positionsOf(source, primary);
-  const found = positions.since(queriesBefore, () => askPosition(source, options));
-  const now = await within(timeoutMs, found, signal);
+  const ask = () => askPosition(source, options);
+  const now = await positions.since(queriesBefore, ask, { timeoutMs, signal });
   positions.note(now);
   // With `after`, the read would reject.
   const goesOn = now === undefined && after === undefined && logger !== undefined;

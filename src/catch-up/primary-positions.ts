@@ -1,6 +1,8 @@
+import { within } from '../deadline.ts';
 import { countPositionQuery } from './catch-up-telemetry.ts';
 import { DoubtLog } from './doubt-log.ts';
 import { InvalidOptionError, NotPrimaryError } from '../errors.ts';
+import { Patience } from './patience.ts';
 import { perSource } from './per-source.ts';
 import { numberQuery } from '../shared-queries.ts';
 import type { PositionSource } from './position-source.ts';
@@ -15,9 +17,16 @@ export interface PrimaryPosition {
 
 interface PositionQuery {
   readonly number: number;
-  readonly startedAt: number;
-  /** `undefined` when the primary gave no position. Rejects only for a client that cannot be asked at all. */
-  readonly landing: Promise<PrimaryPosition | undefined>;
+  readonly sentAt: number;
+}
+
+/** What a query has told: nothing when the primary gave no position, and a mistake of the caller, which a wait only hides. */
+type Answer = PrimaryPosition | InvalidOptionError | undefined;
+
+interface Waiter {
+  readonly queriesBefore: number;
+  readonly ask: () => Promise<string>;
+  readonly tell: (answer: Answer) => void;
 }
 
 /** Where a primary was lately. All reads of the process ask it by one query at a time. */
@@ -25,8 +34,12 @@ export class PrimaryPositions {
   readonly #doubts = new DoubtLog();
   /** Whether it is a primary at all: worth to be told although it was silent before. */
   readonly #roleDoubts = new DoubtLog();
-  #latest: PositionQuery | undefined;
-  #isAsking = false;
+  readonly #patience = new Patience();
+  /** Those that wait for an answer, whichever query brings it. */
+  readonly #waiters = new Set<Waiter>();
+  /** The query that is under way. One that was lost is not, but may come back all the same. */
+  #current: PositionQuery | undefined;
+  #landed: { readonly number: number; readonly answer: Answer } | undefined;
   #hasWarned = false;
   /** Why the primary gave none, when it was last asked. */
   failure: unknown;
@@ -40,52 +53,86 @@ export class PrimaryPositions {
 
   /**
    * A position that was asked for after a read began, which had counted `queriesBefore` shared queries by then. Reads share it.
-   * `undefined` when the primary does not give one.
+   * `undefined` when the primary does not give one, or not in time.
    *
    * @param ask - is called when no other read has asked in time
    * @throws InvalidOptionError as `ask` does
+   * @throws what the signal was aborted with
    */
   async since(
     queriesBefore: number,
     ask: () => Promise<string>,
+    {
+      timeoutMs = LONGEST_WAIT_MS,
+      signal,
+    }: { timeoutMs?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<PrimaryPosition | undefined> {
-    for (;;) {
-      const latest = this.#latest;
-      if (latest !== undefined && latest.number > queriesBefore) return latest.landing;
-      const isLost = latest !== undefined && performance.now() - latest.startedAt > LOST_MS;
-      if (latest !== undefined && this.#isAsking && !isLost) await latest.landing;
-      else this.#latest = this.#start(ask);
+    if (this.#landed !== undefined && this.#landed.number > queriesBefore) {
+      return positionIn(this.#landed.answer);
+    }
+    const { promise, resolve: tell } = Promise.withResolvers<Answer>();
+    const waiter = { queriesBefore, ask, tell };
+    this.#waiters.add(waiter);
+    if (this.#current === undefined) this.#send();
+    else this.#expect(this.#current);
+    try {
+      return positionIn(await within(timeoutMs, promise, signal));
+    } finally {
+      this.#waiters.delete(waiter);
+      if (this.#waiters.size === 0) this.#patience.rest();
     }
   }
 
-  #start(ask: () => Promise<string>): PositionQuery {
+  /** For all who wait. */
+  #send(): void {
+    const [first] = this.#waiters;
+    if (first === undefined) return;
     const number = numberQuery();
-    const land = async (): Promise<PrimaryPosition | undefined> => {
-      try {
-        const position = await ask();
-        this.failure = undefined;
-        return this.#remember({ position, takenAt: performance.now(), number });
-      } catch (error) {
-        if (error instanceof InvalidOptionError) throw error; // the caller's mistake, which a wait only hides
-        this.failure = error;
-        const doubts = error instanceof NotPrimaryError ? this.#roleDoubts : this.#doubts;
-        doubts.tell('The primary gave no position.', error);
-        return undefined;
-      } finally {
-        if (this.#latest?.number === number) this.#isAsking = false;
-      }
-    };
-    this.#isAsking = true;
-    return { number, startedAt: performance.now(), landing: land() };
+    const query = { number, sentAt: performance.now() };
+    this.#current = query;
+    this.#expect(query);
+    first.ask().then(
+      (position) => this.#land(query, { position, takenAt: performance.now(), number }),
+      (error: unknown) => this.#fail(query, error),
+    );
+  }
+
+  #expect({ sentAt }: PositionQuery): void {
+    this.#patience.expect(sentAt, () => this.#send());
+  }
+
+  #fail(query: PositionQuery, error: unknown): void {
+    if (query !== this.#current) return; // the one in its place tells
+    if (error instanceof InvalidOptionError) return this.#land(query, error);
+    this.failure = error;
+    const doubts = error instanceof NotPrimaryError ? this.#roleDoubts : this.#doubts;
+    doubts.tell('The primary gave no position.', error);
+    this.#land(query, undefined);
+  }
+
+  #land(query: PositionQuery, answer: Answer): void {
+    const { number } = query;
+    if (query === this.#current) {
+      this.#current = undefined;
+      this.#patience.restore();
+    }
+    if (this.#landed !== undefined && this.#landed.number > number) return; // was lost, and is no news
+    this.#landed = { number, answer };
+    if (answer !== undefined && 'position' in answer) {
+      this.failure = undefined;
+      this.#remember(answer);
+    }
+    for (const waiter of this.#waiters) {
+      if (waiter.queriesBefore >= number) continue;
+      this.#waiters.delete(waiter);
+      waiter.tell(answer);
+    }
+    if (this.#current === undefined) this.#send();
   }
 
   /** Whether it has not answered for so long: then nobody else needs to wait for the same answer. */
   isSilent(timeoutMs: number): boolean {
-    return (
-      this.#isAsking &&
-      this.#latest !== undefined &&
-      performance.now() - this.#latest.startedAt > timeoutMs
-    );
+    return this.#current !== undefined && performance.now() - this.#current.sentAt > timeoutMs;
   }
 
   /** Whether a read has got a position in time: what is told in `diag` once, until one has again. */
@@ -94,8 +141,8 @@ export class PrimaryPositions {
       this.#doubts.clear();
       this.#roleDoubts.clear();
       this.#hasWarned = false;
-    } else if (this.#isAsking) {
-      this.#doubts.tell('The primary did not give its position in time.');
+    } else if (this.#current !== undefined) {
+      this.#doubts.tell(SILENT);
     }
   }
 
@@ -107,7 +154,7 @@ export class PrimaryPositions {
   }
 
   /** Forgets those between two that are close to each other, for their age. */
-  #remember(newest: PrimaryPosition): PrimaryPosition {
+  #remember(newest: PrimaryPosition): void {
     const all = [...this.#history, newest];
     const kept: PrimaryPosition[] = [];
     for (const [index, each] of all.entries()) {
@@ -116,7 +163,6 @@ export class PrimaryPositions {
       if (after - before >= (newest.takenAt - each.takenAt) / 8) kept.push(each);
     }
     this.#history = kept.slice(-MOST_REMEMBERED);
-    return newest;
   }
 
   /**
@@ -150,8 +196,15 @@ export async function askPosition<Client>(
   return position;
 }
 
-/** A query that has not come back by then is given up, and may be replaced. In milliseconds. */
-const LOST_MS = 60_000;
+function positionIn(answer: Answer): PrimaryPosition | undefined {
+  if (answer instanceof InvalidOptionError) throw answer;
+  return answer;
+}
+
+export const SILENT = 'The primary did not give its position in time.';
+
+/** How long a primary is waited for when nobody says how long. In milliseconds. */
+const LONGEST_WAIT_MS = 60_000;
 
 /** As they get sparser, these last for more than half an hour when the primary is asked every 10 ms. */
 const MOST_REMEMBERED = 128;

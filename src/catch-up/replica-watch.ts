@@ -1,5 +1,6 @@
 import type { PositionSource, Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
+import { Patience } from './patience.ts';
 import { perSource } from './per-source.ts';
 
 /** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */
@@ -32,6 +33,7 @@ interface Waiter {
  */
 class ReplicaWatch {
   readonly #doubts = new DoubtLog();
+  readonly #patience = new Patience();
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();
   #latestSince = 0;
@@ -52,21 +54,24 @@ class ReplicaWatch {
 
   /** Waits until `end` is called, or until the returned function is. */
   join(waiter: Waiter): () => void {
-    const silentMs = this.#query === undefined ? 0 : performance.now() - this.#query.startedAt;
-    if (silentMs > LOST_MS) this.#query = undefined;
-    else if (silentMs > waiter.windowMs + STAY_MS) {
+    const sentAt = this.#query?.startedAt ?? Number.POSITIVE_INFINITY;
+    const isSilent = performance.now() - sentAt > waiter.windowMs + STAY_MS;
+    if (isSilent && !this.#patience.isOver(sentAt)) {
       waiter.end('unknown');
       return () => {};
     }
     this.#waiters.add(waiter);
     this.#latestSince = waiter.since;
     if (this.#query === undefined) this.#look();
+    else this.#expect(sentAt);
     return () => this.#leave(waiter);
   }
 
   #leave(waiter: Waiter): void {
     this.#waiters.delete(waiter);
-    if (this.#waiters.size === 0) clearTimeout(this.#timer);
+    if (this.#waiters.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#patience.rest();
   }
 
   #look(): void {
@@ -101,9 +106,11 @@ class ReplicaWatch {
   #ask<T>(query: Promise<T>, answer: (value: T, askedAt: number) => void): void {
     const current = { startedAt: performance.now() };
     this.#query = current;
+    this.#expect(current.startedAt);
     const land = (tell: () => void): void => {
-      if (this.#query !== current) return; // given up
+      if (this.#query !== current) return; // lost, and replaced
       this.#query = undefined;
+      this.#patience.restore();
       tell();
     };
     query.then(
@@ -114,6 +121,10 @@ class ReplicaWatch {
           this.#tellAll(() => 'unknown');
         }),
     );
+  }
+
+  #expect(sentAt: number): void {
+    this.#patience.expect(sentAt, () => this.#look());
   }
 
   #tellAll(judge: (waiter: Waiter) => Reach | 'hopeless'): void {
@@ -145,9 +156,6 @@ const SOONEST_MS = 1;
 
 /** How long a server is asked to wait at a time: as long as it does, nobody else is looked for. In milliseconds. */
 const STAY_MS = 50;
-
-/** A look that has not come back by then is given up, and may be replaced. In milliseconds. */
-const LOST_MS = 60_000;
 
 /** Thousands may wait, nearly all of them for the same few targets. */
 function judgeOnce(replayed: string, askedAt: number): (waiter: Waiter) => Reach | 'hopeless' {

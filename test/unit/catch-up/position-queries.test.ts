@@ -2,6 +2,7 @@ import { withReplicaFallback } from 'kysely-replica-fallback';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { stopTheClock } from '../../support/fake-clock.ts';
 import {
+  type FakeCluster,
   type FakeQuery,
   type FakeServer,
   fakeCluster,
@@ -96,22 +97,125 @@ test('asks each primary for the reads of its own', async () => {
   expect([one.primary.asked, other.primary.asked]).toEqual([1, 1]);
 });
 
-test('gives up a question that has had no answer for a minute', async () => {
+/** Reads once every 100 ms, each for 200 ms at most. */
+async function readFor(seconds: number, { find, options }: FakeCluster) {
+  const reads: ReturnType<typeof seeRead>[] = [];
+  for (let ms = 0; ms < seconds * 1000; ms += 100) {
+    reads.push(seeRead(find('nowhere'), { ...options, retryMs: { min: 200, max: 200 } }));
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await vi.advanceTimersByTimeAsync(400);
+  return (await Promise.all(reads)).map(({ report }) => report.recovery?.catchUp?.end);
+}
+
+test('a question that is lost is asked again after a second, and few reads go without an answer', async () => {
+  const cluster = fakeCluster();
+  const { primary } = cluster;
+  const { says } = primary;
+  primary.says = () => {
+    primary.says = says;
+    return new Promise(() => {});
+  };
+
+  const ends = await readFor(10, cluster);
+
+  expect(ends.filter((end) => end !== 'caught_up').length).toBeLessThan(12);
+  expect(primary.askedAtOnce).toBe(2); // the lost one, and one at a time
+});
+
+test('a primary that hangs is asked a handful of times in the first minute, and about once in each later one', async () => {
+  const cluster = fakeCluster();
+  const { primary } = cluster;
+  primary.says = () => new Promise(() => {});
+
+  await readFor(60, cluster);
+  expect(primary.asked).toBeLessThanOrEqual(6);
+  await readFor(600, cluster);
+  expect(primary.asked).toBeLessThanOrEqual(17);
+  expect(vi.getTimerCount()).toBe(0);
+
+  primary.says = async () => positionAt(0);
+  const ends = await readFor(70, cluster);
+  expect(ends.at(-1)).toBe('caught_up');
+  primary.says = () => new Promise(() => {});
+  const { asked } = primary;
+  await readFor(2, cluster);
+  expect(primary.asked).toBe(asked + 2); // patient no longer than at first
+});
+
+/** A primary that says of each question when it is answered. */
+function askByHand(primary: FakeServer) {
+  const questions: PromiseWithResolvers<string>[] = [];
+  primary.says = () => {
+    const question = Promise.withResolvers<string>();
+    questions.push(question);
+    return question.promise;
+  };
+  return questions;
+}
+
+test('the answer of a question that was replaced still counts, for those who began before it, and for nobody else', async () => {
+  const { options, asked, find, write, primary } = fakeCluster();
+  const questions = askByHand(primary);
+  const patient = { ...options, retryMs: 20_000 };
+  const before = seeRead(find('o1'), patient);
+  await vi.advanceTimersByTimeAsync(10);
+  write('o1');
+  const after = seeRead(find('o1'), patient);
+  await vi.advanceTimersByTimeAsync(1_100);
+  expect(questions).toHaveLength(2);
+
+  questions[0]?.resolve(positionAt(0));
+  await vi.advanceTimersByTimeAsync(10);
+  expect((await before).report).toMatchObject({ outcome: 'not_found', attempts: 2 });
+  expect(asked).toEqual(['replica as replica', 'replica as replica', 'replica as replica_retry']);
+  questions[1]?.resolve(positionAt(1));
+  await vi.advanceTimersByTimeAsync(20_000);
+
+  expect((await after).result).toMatchObject({ value: { id: 'o1' } });
+});
+
+test('the answer of a question that was replaced is no news when the other one has come', async () => {
+  const { options, find, write, primary, replay } = fakeCluster();
+  const questions = askByHand(primary);
+  const first = seeRead(find('o1'), { ...options, retryMs: 20_000 });
+  await vi.advanceTimersByTimeAsync(1_100);
+  questions[1]?.resolve(positionAt(0));
+  await vi.advanceTimersByTimeAsync(10);
+  expect((await first).report).toMatchObject({ outcome: 'not_found' });
+
+  const second = seeRead(find('o1'), { ...options, retryMs: 20_000 });
+  await vi.advanceTimersByTimeAsync(10);
+  write('o1');
+  questions[0]?.reject(new Error('Connection terminated'));
+  await vi.advanceTimersByTimeAsync(10);
+  questions[2]?.resolve(positionAt(1));
+  setTimeout(replay, 20);
+  await vi.advanceTimersByTimeAsync(100);
+
+  expect((await second).report).toMatchObject({ outcome: 'replica_retry', attempts: 2 });
+});
+
+test('a question that was replaced and fails late leaves those alone who wait for the one in its place', async () => {
+  const { options, find, primary } = fakeCluster();
+  const questions = askByHand(primary);
+  const read = seeRead(find('nowhere'), { ...options, retryMs: 20_000 });
+  await vi.advanceTimersByTimeAsync(1_100);
+  questions[0]?.reject(new Error('Connection terminated'));
+  await vi.advanceTimersByTimeAsync(100);
+  questions[1]?.resolve(positionAt(0));
+  await vi.advanceTimersByTimeAsync(10);
+
+  expect((await read).report).toMatchObject({ outcome: 'not_found', attempts: 2 });
+});
+
+test('a question that nobody waits for is not asked again', async () => {
   const { options, find, primary } = fakeCluster();
   primary.says = () => new Promise(() => {});
-  const lost = withReplicaFallback(find('nowhere'), options);
-  await vi.advanceTimersByTimeAsync(60_000);
-  await lost;
   await Promise.all([
     withReplicaFallback(find('nowhere'), options),
-    vi.advanceTimersByTimeAsync(400),
+    vi.advanceTimersByTimeAsync(60_000),
   ]);
   expect(primary.asked).toBe(1);
-
-  await vi.advanceTimersByTimeAsync(1000);
-  primary.says = async () => positionAt(0);
-
-  const { report } = await seeRead(find('nowhere'), options);
-  expect(report).toMatchObject({ outcome: 'not_found', attempts: 2 });
-  expect(primary.asked).toBe(2);
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { createReplicaFallback, InvalidPositionError } from 'kysely-replica-fallback';
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { inTime, stopTheClock } from '../../support/fake-clock.ts';
 import {
   type FakeCluster,
@@ -230,5 +230,39 @@ describe('a session from a position that the primary has not come to', () => {
     session.wrote();
 
     expect(await session.position()).toBe('log-1');
+  });
+});
+
+describe('where a session is', () => {
+  test('is told by the question in place of one that was lost', async () => {
+    const cluster = fakeCluster();
+    const { primary } = cluster;
+    const { says } = primary;
+    const session = createCausalSession(reader(cluster));
+    cluster.write('o1');
+    session.wrote();
+    primary.says = () => {
+      primary.says = says;
+      return new Promise(() => {});
+    };
+
+    const position = session.position();
+    await vi.advanceTimersByTimeAsync(1_100);
+
+    expect(await position).toBe(positionAt(1));
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('is an error when the primary has been silent for a minute', async () => {
+    const cluster = fakeCluster();
+    const session = createCausalSession(reader(cluster));
+    session.wrote();
+    cluster.primary.says = () => new Promise(() => {});
+
+    const position = session.position().catch((error: unknown) => String(error));
+    await vi.advanceTimersByTimeAsync(60_000);
+
+    expect(await position).toContain('The primary did not give its position in time.');
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -135,26 +135,59 @@ test('waits for the answer to a question that was asked less than a window ago',
   }
 });
 
-test('gives up a question that the replica has left open for a minute, whatever comes of it then', async () => {
-  const { options, find, write, replica, replay } = fakeCluster();
-  const { promise: lateAnswer, resolve: answerLate } = Promise.withResolvers<undefined>();
-  replica.says = () => lateAnswer;
-  const lost = withReplicaFallback(find('nowhere'), options);
-  await vi.advanceTimersByTimeAsync(61_000);
-  await lost;
-
+test('a question that the replica has lost is asked again after a second, whatever comes of it then', async () => {
+  const { options, find, write, replica } = fakeCluster();
   write('o1');
-  setTimeout(replay, 10);
-  replica.says = () =>
-    new Promise((resolve) => setTimeout(() => resolve(positionAt(replica.has)), 5));
-  const read = seeRead(find('o1'), options);
-  await vi.advanceTimersByTimeAsync(2);
-  answerLate(undefined);
-  await vi.advanceTimersByTimeAsync(50);
+  const lateAnswer = Promise.withResolvers<undefined>();
+  const { says } = replica;
+  replica.says = () => {
+    replica.says = says;
+    return lateAnswer.promise;
+  };
+  const reads: ReturnType<typeof seeRead>[] = [];
+  for (let ms = 0; ms < 3_000; ms += 100) {
+    if (ms === 2_000) lateAnswer.resolve(undefined);
+    reads.push(seeRead(find('o1'), options));
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await vi.advanceTimersByTimeAsync(400);
 
-  expect((await read).report).toMatchObject({
-    outcome: 'replica_retry',
-    recovery: { catchUp: { end: 'caught_up' } },
-  });
-  expect(replica.askedAtOnce).toBe(2); // the lost one, and one at a time since
+  const ends = (await Promise.all(reads)).map(({ report }) => report.recovery?.catchUp?.end);
+  expect(ends.filter((end) => end !== 'hopeless').length).toBeLessThan(14);
+  expect(ends.slice(14)).toEqual(Array.from({ length: 16 }, () => 'hopeless')); // as is true
+  expect(replica.askedAtOnce).toBe(2); // the lost one, and one at a time
+});
+
+test('a read with a long window asks again itself when its question is lost', async () => {
+  const { options, find, write, replica, replay } = fakeCluster();
+  write('o1');
+  const { says } = replica;
+  replica.says = () => {
+    replica.says = says;
+    return new Promise(() => {});
+  };
+  setTimeout(replay, 500);
+
+  const [{ report }] = await Promise.all([
+    seeRead(find('o1'), { ...options, retryMs: 20_000 }),
+    vi.advanceTimersByTimeAsync(20_000),
+  ]);
+
+  expect(report).toMatchObject({ outcome: 'replica_retry', attempts: 2 });
+  expect(replica.asked).toBe(2);
+});
+
+test('a replica that hangs is asked a handful of times in a minute', async () => {
+  const { options, find, write, replica } = fakeCluster();
+  write('o1');
+  replica.says = () => new Promise(() => {});
+  const reads: Promise<unknown>[] = [];
+  for (let ms = 0; ms < 60_000; ms += 100) {
+    reads.push(withReplicaFallback(find('o1'), options));
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  await Promise.all([...reads, vi.advanceTimersByTimeAsync(400)]);
+
+  expect(replica.asked).toBeLessThanOrEqual(6);
+  expect(vi.getTimerCount()).toBe(0);
 });
