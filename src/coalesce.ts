@@ -28,7 +28,8 @@ export class Flight<T> {
   readonly #landing: Promise<T>;
   readonly #abandonment = new AbortController();
   readonly #forget: () => void;
-  #waiting = 0;
+  /** Tells one who waits that it has landed: who leaves before leaves nothing behind. */
+  readonly #waiters = new Set<() => void>();
   #hasLanded = false;
 
   /** @param forget - called when the flight is not to be joined any more */
@@ -42,6 +43,7 @@ export class Flight<T> {
     const land = () => {
       this.#hasLanded = true;
       forget();
+      for (const tell of this.#waiters) tell();
     };
     this.#landing = query(this.#abandonment.signal);
     this.#landing.then(land, land);
@@ -49,12 +51,14 @@ export class Flight<T> {
 
   /** The answer, unless the signal of the read that waits for it aborts. The last one to leave aborts the query. */
   async answer(signal: AbortSignal | undefined): Promise<T> {
-    this.#waiting++;
+    const { promise: landed, resolve: tell } = Promise.withResolvers<void>();
+    this.#waiters.add(tell);
     try {
-      return await (signal === undefined ? this.#landing : untilAborted(this.#landing, signal));
+      await (signal === undefined ? landed : untilAborted(landed, signal));
+      return await this.#landing;
     } finally {
-      this.#waiting--;
-      if (this.#waiting === 0 && !this.#hasLanded) {
+      this.#waiters.delete(tell);
+      if (this.#waiters.size === 0 && !this.#hasLanded) {
         this.#forget();
         this.#abandonment.abort(signal?.reason);
       }
