@@ -2,33 +2,11 @@ import type { PositionSource, Reach } from './position-source.ts';
 import { DoubtLog } from './doubt-log.ts';
 import { Patience } from './patience.ts';
 import { perSource } from './per-source.ts';
-
-/** How a wait for one replica ended: it is there, it is too far behind, or its position is not known. */
-export type WatchEnd = 'caught_up' | 'hopeless' | 'unknown';
-
-/** A read that waits for a replica. */
-interface Waiter {
-  /** On the clock of `performance.now()`. */
-  readonly since: number;
-  /** How long it waits at most, in milliseconds. */
-  readonly windowMs: number;
-  /** The position that it waits for. */
-  readonly target: string;
-  /** Asks the replica what it has replayed. `undefined` when it does not say. */
-  readonly look: () => Promise<string | undefined>;
-  /** Asks the replica to wait for the target by itself. `undefined` when it cannot. */
-  readonly stay: (timeoutMs: number) => Promise<Reach> | undefined;
-  /**
-   * Judges what a look has shown that was begun at a moment: a pause of this process is no lag. The same for all who wait for
-   * one target within one window.
-   */
-  readonly judge: (replayed: string, askedAt: number) => Reach | 'hopeless';
-  readonly end: (how: WatchEnd) => void;
-}
+import { judgeOnce, survey, type Waiter } from './waiter.ts';
 
 /**
  * Watches a replica for all reads of the process that wait for it, by one query at a time: soon at first, then at most
- * every tenth of the time that the latest of them has waited, or by a query that ends when the replica is there, where the
+ * every tenth of the time that the youngest of them has waited, or by a query that ends when the replica is there, where the
  * server has one. Nothing runs when nobody waits.
  */
 class ReplicaWatch {
@@ -36,7 +14,8 @@ class ReplicaWatch {
   readonly #patience = new Patience();
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();
-  #latestSince = 0;
+  /** Whether the replica can wait by itself. */
+  #canStay = false;
   #newest: string | undefined;
   #query: { readonly startedAt: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -61,7 +40,6 @@ class ReplicaWatch {
       return () => {};
     }
     this.#waiters.add(waiter);
-    this.#latestSince = waiter.since;
     if (this.#query === undefined) this.#look();
     else this.#expect(sentAt);
     return () => this.#leave(waiter);
@@ -84,22 +62,29 @@ class ReplicaWatch {
     });
   }
 
-  /** Waits on the server for the first of the waiters. Its target is as a rule the lowest one; the others look soon. */
+  /**
+   * Waits on the server, where it can, for the lowest target. A read that joins is looked at after that, so it takes no longer than
+   * one with the shortest window can spare, and is short when all can wait for long. After half a second, looks cost less.
+   */
   #stay(): void {
-    const [first] = this.#waiters;
-    if (first === undefined) return;
-    const arrival = first.stay(STAY_MS);
-    if (arrival === undefined) return this.#lookLater();
+    const waiting = survey(this.#waiters);
+    if (waiting === undefined) return;
+    const { latestSince, shortestMs, lowest, isBelowAll } = waiting;
+    const pauseMs = Math.max(SOONEST_MS, (performance.now() - latestSince) / 10);
+    if (this.#canStay && pauseMs > STAY_MS) return this.#lookIn(STAY_MS);
+    const mayTakeTime = isBelowAll && shortestMs <= LONG_WINDOW_MS;
+    const stayMs = mayTakeTime ? Math.min(STAY_MS, shortestMs / 4) : 0;
+    const arrival = lowest.stay(Math.max(SHORTEST_STAY_MS, stayMs));
+    this.#canStay = arrival !== undefined;
+    if (arrival === undefined) return this.#lookIn(pauseMs);
     this.#ask(arrival, (reach, askedAt) => {
-      this.#tellAll(reach === 'reached' ? judgeOnce(first.target, askedAt) : () => reach);
+      this.#tellAll(reach === 'reached' ? judgeOnce(lowest.target, askedAt) : () => reach);
       this.#look();
     });
   }
 
-  #lookLater(): void {
-    if (this.#waiters.size === 0) return;
-    const waitedMs = performance.now() - this.#latestSince;
-    this.#timer = setTimeout(() => this.#look(), Math.max(SOONEST_MS, waitedMs / 10));
+  #lookIn(ms: number): void {
+    this.#timer = setTimeout(() => this.#look(), ms);
   }
 
   /** One query at a time. */
@@ -154,19 +139,10 @@ const NO_COMPARISON = 'The position of a replica does not compare.';
 /** The shortest time between two looks, in milliseconds. */
 const SOONEST_MS = 1;
 
-/** How long a server is asked to wait at a time: as long as it does, nobody else is looked for. In milliseconds. */
+/** How long a server is asked to wait at a time, at most and at least: meanwhile, nobody else is looked for. In milliseconds. */
 const STAY_MS = 50;
-
-/** Thousands may wait, nearly all of them for the same few targets. */
-function judgeOnce(replayed: string, askedAt: number): (waiter: Waiter) => Reach | 'hopeless' {
-  const judged = new Map<string, Reach | 'hopeless'>();
-  return ({ target, windowMs, judge }) => {
-    const key = `${windowMs} ${target}`;
-    const reach = judged.get(key) ?? judge(replayed, askedAt);
-    judged.set(key, reach);
-    return reach;
-  };
-}
+const SHORTEST_STAY_MS = 10;
+const LONG_WINDOW_MS = 1_000;
 
 /** The watch over a replica, the same for all who wait for it by one source. */
 export const watchOver = perSource('watches', () => new ReplicaWatch());

@@ -1,7 +1,8 @@
 import { setDeadline } from '../deadline.ts';
 import type { PositionSource } from './position-source.ts';
 import type { PrimaryPositions } from './primary-positions.ts';
-import { type WatchEnd, watchOver } from './replica-watch.ts';
+import { watchOver } from './replica-watch.ts';
+import type { WatchEnd } from './waiter.ts';
 
 /** How a wait for replicas ended: with the one that is there, or without any. */
 export type Arrival<Client> =
@@ -65,7 +66,7 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
         someAreHopeless ||= how === 'hopeless';
         if (watched === 0) resolve({ end: someAreHopeless ? 'hopeless' : 'unknown' });
       };
-      leaves.push(watch.join({ since, windowMs, target, look, stay, judge, end }));
+      leaves.push(watch.join({ since, windowMs, target, source, look, stay, judge, end }));
     }
     if (watched === 0) resolve({ end: 'unknown' });
   });
