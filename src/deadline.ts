@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts';
+
 /**
  * Calls back once, after this many milliseconds. A timer that is late tells of a pause of this process, which may have kept
  * a query from its server: it gets that time back, once. The answer may also be in the socket, and `setImmediate` lets it in
@@ -30,13 +32,13 @@ export function within<T>(
   signal: AbortSignal | undefined,
 ): Promise<T | undefined> {
   const { promise: first, resolve, reject } = Promise.withResolvers<T | undefined>();
-  const onAbort = () => reject(signal?.reason);
+  const abort = () => reject(signal?.reason);
   const cancel = setDeadline(timeoutMs, () => resolve(undefined));
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted) onAbort();
+  const leave = onAbort(signal, abort);
+  if (signal?.aborted) abort();
   promise.then(resolve, reject);
   return first.finally(() => {
     cancel();
-    signal?.removeEventListener('abort', onAbort);
+    leave();
   });
 }

@@ -8,6 +8,7 @@ import {
 } from './errors.ts';
 import { heldConnectionOf } from './held-connection.ts';
 import { isObject } from './is-object.ts';
+import { onAbort } from './on-abort.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
 export function runQuery<Client, T>(
@@ -32,10 +33,10 @@ function runWithin<Client, T>(
   const end = new AbortController();
   const abort = () => end.abort(signal?.reason);
   const cancel = setDeadline(timeoutMs, () => end.abort(new ReplicaTimeoutError(timeoutMs)));
-  signal?.addEventListener('abort', abort, { once: true });
+  const leave = onAbort(signal, abort);
   return runQuery(query, db, { source, signal: end.signal }).finally(() => {
     cancel();
-    signal?.removeEventListener('abort', abort);
+    leave();
   });
 }
 
@@ -133,10 +134,10 @@ function isNodeStream(value: object): value is NodeStream {
 /** The promise, or a rejection with the signal's reason, whichever is first. Leaves no listener behind. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
+    const abort = () => reject(signal.reason);
+    const leave = onAbort(signal, abort);
     // A signal that the query aborted while it started fires no more.
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) abort();
+    promise.then(resolve, reject).finally(leave);
   });
 }

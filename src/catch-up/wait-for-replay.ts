@@ -1,4 +1,5 @@
 import { setDeadline } from '../deadline.ts';
+import { onAbort } from '../on-abort.ts';
 import type { PositionSource } from './position-source.ts';
 import type { PrimaryPositions } from './primary-positions.ts';
 import { watchOver } from './replica-watch.ts';
@@ -29,9 +30,7 @@ export function waitForReplay<Client>(wait: ReplayWait<Client>): Promise<Arrival
   const leaves: (() => void)[] = [];
   const arrival = new Promise<Arrival<Client>>((resolve, reject) => {
     signal?.throwIfAborted();
-    const abort = (): void => reject(signal?.reason);
-    signal?.addEventListener('abort', abort, { once: true });
-    leaves.push(() => signal?.removeEventListener('abort', abort));
+    leaves.push(onAbort(signal, () => reject(signal?.reason)));
     const leftMs = Math.max(0, since + windowMs - performance.now());
     leaves.push(setDeadline(leftMs, () => resolve({ end: 'late' })));
 
