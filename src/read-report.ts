@@ -20,7 +20,7 @@ export interface ReadReport {
   readonly outcome: Outcome;
   /**
    * How many attempts there were, shared ones included: 1 for a hit; with one replica and the default policy, at most 3.
-   * 0 when the signal had aborted before the read began.
+   * 0 when the read ended before the first one: the signal had aborted, or `enabled` or `pickReplica` threw.
    */
   readonly attempts: number;
   /** Milliseconds from the call to its end, with two decimals at most, as all durations here. */

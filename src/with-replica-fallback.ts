@@ -7,6 +7,7 @@ import { isEnabled } from './is-enabled.ts';
 import { isTransaction } from './is-transaction.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
+import { ReadProgress } from './read-progress.ts';
 import { firstReplica, listedReplicas } from './replicas.ts';
 import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
 import { executed, runQuery } from './run-query.ts';
@@ -81,7 +82,13 @@ export function startRead<Client, T>(
 ): Promise<T> {
   const options = isInsideOfRead() ? insideOf(given) : given;
   const { primary, transaction, primaryBudget, replicaTimeoutMs, after, signal } = options;
-  const replica = isBypassed(options) ? undefined : firstReplica(options);
+  let replica: Client | undefined;
+  try {
+    replica = isBypassed(options) ? undefined : firstReplica(options);
+  } catch (error) {
+    // Of `enabled` or `pickReplica`: the read ends before it has asked anybody.
+    return failRead(new ReadProgress<T>(options.operation, performance.now()), error, options);
+  }
 
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined) {
@@ -100,7 +107,13 @@ export function startRead<Client, T>(
   const conclude = (first: Attempt<T>): T | Promise<T> => {
     const verdict = judge(first, options);
     if (verdict.kind === 'answer') {
-      primaryBudget?.deposit();
+      try {
+        primaryBudget?.deposit();
+      } catch (error) {
+        const read = new ReadProgress<T>(options.operation, startedAt);
+        read.take('replica', verdict);
+        return failRead(read, error, options);
+      }
       observe(() => noticeUnprotected(verdict.ending.value, options));
       reportHit(startedAt, options);
       return verdict.ending.value;
@@ -113,6 +126,17 @@ export function startRead<Client, T>(
     (value) => conclude({ ok: true, value, source: 'replica' }),
     (error: unknown) => conclude({ ok: false, error, source: 'replica' }),
   );
+}
+
+/** Ends a read with what one of the caller's functions threw. */
+async function failRead<Client, T>(
+  read: ReadProgress<T>,
+  error: unknown,
+  options: BoundOptions<Client, T>,
+): Promise<never> {
+  read.fail(error);
+  reportRead(read.report(), options);
+  throw error;
 }
 
 /** The rungs that a miss or a failure climbs, and the end of every read that is not a hit. */

@@ -1,6 +1,15 @@
-import { createReplicaFallback, withReplicaFallback } from 'kysely-replica-fallback';
+import {
+  createReplicaFallback,
+  InvalidOptionError,
+  type ReplicaFallbackOptions,
+  withReplicaFallback,
+  withReplicaFallbackByKey,
+} from 'kysely-replica-fallback';
+import { createCatchUp } from 'kysely-replica-fallback/catch-up';
 import { recordReads } from 'kysely-replica-fallback/testing';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { inMemoryMetrics } from '../support/in-memory-metrics.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
 import { AT_ONCE } from '../support/scripted-clients.ts';
 
 interface Server {
@@ -16,6 +25,19 @@ const isUnavailable = (error: unknown): boolean => error === down;
 
 const THRICE = { delays: () => [0, 0, 0] };
 const pickNone = () => undefined;
+const neverAsk = () => expect.unreachable('It asked a server.');
+const mistake = new Error('no such zone');
+const fail = () => {
+  throw mistake;
+};
+const isMistake = (error: unknown) => error === mistake;
+const isInvalidOption = (error: unknown) => error instanceof InvalidOptionError;
+const catchUp = createCatchUp<Server>({
+  position: neverAsk,
+  replayed: neverAsk,
+  compare: neverAsk,
+  runAt: neverAsk,
+});
 const neverPick = () => expect.unreachable('It was called.');
 
 /** Picks the last one, and remembers what it was given. */
@@ -196,13 +218,76 @@ test.for([
   expect(reports).toStrictEqual([expect.objectContaining({ outcome: 'error', error: thrown })]);
 });
 
-test('rejects with what it throws', async () => {
-  const mistake = new Error('no such zone');
-  const pickReplica = () => {
-    throw mistake;
-  };
+/** Starts a read in each way that there is. */
+const starters: [string, (options: ReplicaFallbackOptions<Server, unknown>) => Promise<unknown>][] =
+  [
+    ['withReplicaFallback', (options) => withReplicaFallback(neverAsk, options)],
+    ['createReplicaFallback', (options) => createReplicaFallback(options)(neverAsk)],
+    [
+      'an override',
+      ({ primary: db, ...rest }) => createReplicaFallback({ primary: db })(neverAsk, rest),
+    ],
+    [
+      'withReplicaFallbackByKey',
+      (options) => withReplicaFallbackByKey(['o1'], neverAsk, { ...options, keyOf: () => 'o1' }),
+    ],
+  ];
 
-  const read = withReplicaFallback(async (db) => db, { primary, replica: [a, b], pickReplica });
+describe.for(starters)('for the first attempt of %s', ([, start]) => {
+  test.for([
+    { what: 'throws', given: { pickReplica: fail }, isExpected: isMistake },
+    {
+      what: 'throws, and the answer has to be new',
+      given: { pickReplica: fail, catchUp, after: 'now' },
+      isExpected: isMistake,
+    },
+    {
+      what: 'gives a stranger',
+      given: { pickReplica: () => primary },
+      isExpected: isInvalidOption,
+    },
+    {
+      what: 'is not asked, because `enabled` throws',
+      given: { enabled: fail },
+      isExpected: isMistake,
+    },
+    {
+      what: 'is not asked, because `enabled` gives text',
+      given: { enabled: () => 'no' as never },
+      isExpected: isInvalidOption,
+    },
+  ])(
+    'it $what: reported, logged and counted, as any read that fails',
+    async ({ given, isExpected }) => {
+      const { reports, onOutcome } = recordReads();
+      const logger = recordingLogger();
+      const metrics = inMemoryMetrics();
+      const { meter } = metrics;
+      const options = { replica: [a, b], operation: 'orders', onOutcome, logger, meter, ...given };
 
-  await expect(read).rejects.toBe(mistake);
+      const error: unknown = await start({ primary, ...options }).catch(
+        (thrown: unknown) => thrown,
+      );
+
+      expect(error).toSatisfy(isExpected);
+      const [report] = reports;
+      expect(reports).toStrictEqual([
+        {
+          operation: 'orders',
+          outcome: 'error',
+          attempts: 0,
+          durationMs: expect.any(Number),
+          error,
+        },
+      ]);
+      expect(report?.error).toBe(error);
+      expect(logger.lines).toEqual([{ level: 'error', message: 'A read failed.', fields: report }]);
+      expect(await metrics.collect()).toStrictEqual({
+        'replica_fallback.reads': {
+          unit: '{read}',
+          points: [[{ outcome: 'error', operation: 'orders' }, 1]],
+        },
+      });
+    },
+  );
 });

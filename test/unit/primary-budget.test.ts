@@ -361,3 +361,27 @@ test('refuses a budget that answers by a promise, which would let everything thr
   });
   expect(asked).toEqual(['replica as replica']);
 });
+
+test('what a budget of your own throws ends a hit, which is reported, logged and counted as one that failed', async () => {
+  const broken = new Error('The budget is broken.');
+  const { query, clients } = scriptClients({ replica: [gives(ROW)] });
+  const { reports, onOutcome } = recordReads();
+  const logger = recordingLogger();
+  const { meter, collect } = inMemoryMetrics();
+  const primaryBudget = {
+    deposit() {
+      throw broken;
+    },
+    withdraw: () => true,
+  };
+
+  const read = withReplicaFallback(query, { ...clients, primaryBudget, onOutcome, logger, meter });
+
+  await expect(read).rejects.toBe(broken);
+  const [report] = reports;
+  expect(reports).toEqual([
+    { outcome: 'error', attempts: 1, durationMs: 0, failedDuring: 'replica', error: broken },
+  ]);
+  expect(logger.lines).toEqual([{ level: 'error', message: 'A read failed.', fields: report }]);
+  expect((await collect())['replica_fallback.reads']?.points).toEqual([[{ outcome: 'error' }, 1]]);
+});
