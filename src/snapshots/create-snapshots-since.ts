@@ -23,9 +23,9 @@ export type ReadSnapshotsSince<Client> = (
 /**
  * Binds a service's defaults once: {@link getSnapshotsSince}, asked of the replica first.
  *
- * A miss is an anchor that the replica does not have, or a newest snapshot whose waitpoints it does not all have. An
- * anchor that nothing came after is a hit, and so is a replica that lacks the newest snapshots: the next poll
- * catches up. The default `operation` is `'snapshots_since'`.
+ * A miss is an anchor that the replica does not have, or a newest valid snapshot whose waitpoints it does not all have, unless
+ * `waitpointsOf` says that they have come. Otherwise an anchor that nothing came after is a hit, and so is a replica that lacks
+ * the newest snapshots: the next poll catches up. The default `operation` is `'snapshots_since'`.
  *
  * A waitpoint that was deleted on the primary stays missing, so each later poll that returns the snapshot as the run's
  * newest one is a miss, and spills. Keep the waitpoints for as long as a run is polled.

@@ -33,6 +33,10 @@ const HIGHEST_LIMIT = 1000;
  * after the other, each committed before the next is created, with a `created_at` that does not go back. One that is
  * committed after a later one was read is never returned.
  *
+ * After a poll that has no more to come, a runner has the waitpoints of the run's newest valid snapshot: that is the last of
+ * `snapshots`, or where there are none, `newest`. So they reach it whatever `limit` it polls with, and whatever was marked
+ * invalid meanwhile, provided that a snapshot and what it completed are written in one transaction.
+ *
  * One statement, because several can be answered by several replicas behind one address, each at its own point in time,
  * and a snapshot without its waitpoints leaves a run hanging.
  *
@@ -59,11 +63,12 @@ export async function getSnapshotsSince(
   since: SnapshotsSince,
   execution?: AbortOptions,
 ): Promise<SnapshotPage> {
-  const { runId, snapshotId, limit = DEFAULT_LIMIT } = checkedSnapshotsSince(since);
-  const query: AbortableQuery = snapshotsSinceQuery(db, { runId, snapshotId }, limit);
+  const question = checkedSnapshotsSince(since);
+  const { runId, snapshotId, limit = DEFAULT_LIMIT } = question;
+  const query: AbortableQuery = snapshotsSinceQuery(db, question, limit);
   const rows = await query.execute(execution);
   if (rows.length === 0) throw new SnapshotNotFoundError({ runId, snapshotId });
-  return toPage(rows, limit);
+  return toPage(rows, question, limit);
 }
 
 /** As Kysely 0.28 declares it, a query takes no options. */
@@ -74,11 +79,12 @@ interface AbortableQuery {
 /** A copy of the question, which nobody can change while it is asked. Throws when it cannot be asked. */
 export function checkedSnapshotsSince(since: SnapshotsSince): SnapshotsSince {
   assertObject('since', 'an object with a `runId` and a `snapshotId`', since);
-  const { runId, snapshotId, limit } = since;
+  const { runId, snapshotId, limit, waitpointsOf } = since;
   assertId('runId', runId);
   assertId('snapshotId', snapshotId);
+  if (waitpointsOf !== undefined) assertId('waitpointsOf', waitpointsOf);
   const isValid = Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= HIGHEST_LIMIT;
-  if (limit === undefined || isValid) return { runId, snapshotId, limit };
+  if (limit === undefined || isValid) return { runId, snapshotId, limit, waitpointsOf };
   throw new InvalidOptionError('limit', `an integer from 1 to ${HIGHEST_LIMIT}`, limit);
 }
 
@@ -88,20 +94,36 @@ function assertId(option: string, id: unknown): void {
   throw new InvalidOptionError(option, 'a string that is not empty, without a NUL character', id);
 }
 
-function toPage(rows: readonly SnapshotRow[], limit: number): SnapshotPage {
+function toPage(
+  rows: readonly SnapshotRow[],
+  { waitpointsOf }: SnapshotsSince,
+  limit: number,
+): SnapshotPage {
   const waitpoints = new Map<string, CompletedWaitpoint>();
-  const anchorAndLater: Snapshot[] = [];
+  const known: Snapshot[] = [];
   for (const row of rows) {
-    if (row.waitpointId === null) anchorAndLater.push(toSnapshot(row, []));
+    if (row.waitpointId === null) known.push(toSnapshot(row, []));
     else waitpoints.set(row.waitpointId, toWaitpoint(row));
   }
-  const snapshots = anchorAndLater.slice(1, 1 + limit);
-  if (anchorAndLater.length > 1 + limit) return { snapshots, hasMore: true };
-
-  const newest = snapshots.pop();
-  if (newest === undefined) return { snapshots, hasMore: false };
-  const completed = newest.completedWaitpointOrder.flatMap((id) => waitpoints.get(id) ?? []);
-  return { snapshots: [...snapshots, toSnapshot(newest, completed)], hasMore: false };
+  const withWaitpoints = (snapshot: Snapshot): Snapshot => ({
+    ...snapshot,
+    completedWaitpoints: snapshot.completedWaitpointOrder.flatMap((id) => waitpoints.get(id) ?? []),
+  });
+  // Of what came after the anchor, all is valid. Before it stands one at most, and only where it is invalid and nothing came.
+  if (known.length > 1 && known.at(-1)?.isValid) {
+    const snapshots = known.slice(1, 1 + limit);
+    const hasMore = known.length > 1 + limit;
+    const newest = hasMore ? undefined : snapshots.pop();
+    if (newest !== undefined) snapshots.push(withWaitpoints(newest));
+    return { snapshots, hasMore };
+  }
+  const newest = known.find(({ isValid }) => isValid);
+  const page = { snapshots: [], hasMore: false };
+  return newest === undefined ||
+    newest.completedWaitpointOrder.length === 0 ||
+    newest.id === waitpointsOf
+    ? page
+    : { ...page, newest: withWaitpoints(newest) };
 }
 
 function toSnapshot(

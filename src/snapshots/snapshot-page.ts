@@ -15,11 +15,11 @@ export interface Snapshot {
   readonly createdAt: Date;
   /** The ids of the waitpoints that it completed, in their order; the same id may stand here repeatedly. */
   readonly completedWaitpointOrder: readonly string[];
-  /** In `completedWaitpointOrder`, and only on the run's newest snapshot: on every other one it is empty. */
+  /** In `completedWaitpointOrder`, and only on the run's newest valid snapshot: on every other one it is empty. */
   readonly completedWaitpoints: readonly CompletedWaitpoint[];
 }
 
-/** A waitpoint that the run's newest snapshot completed. */
+/** A waitpoint that the run's newest valid snapshot completed. */
 export interface CompletedWaitpoint {
   readonly id: string;
   /** What kind it is, in the service's own words. Default is `'MANUAL'`. */
@@ -39,13 +39,22 @@ export interface SnapshotPage {
   readonly snapshots: readonly Snapshot[];
   /** Whether there are more after these: ask again, from the last one. */
   readonly hasMore: boolean;
+  /**
+   * Only when nothing came after the anchor, and the run's newest valid snapshot completed waitpoints: that one, with them. It is
+   * the anchor, or where that is invalid, one before it. They may not have come yet: because there was more to come when the
+   * snapshot came, or because a later one, now invalid, was the newest then. `waitpointsOf` says that they have.
+   */
+  readonly newest?: Snapshot;
 }
 
 /**
  * Whether the newest snapshot names more waitpoints than have come with it: on a replica, their rows are yet to arrive.
  */
-export function isIncomplete({ snapshots, hasMore }: SnapshotPage): boolean {
-  const newest = snapshots.at(-1);
+export function isIncomplete({
+  snapshots,
+  hasMore,
+  newest = snapshots.at(-1),
+}: SnapshotPage): boolean {
   if (newest === undefined || hasMore) return false;
   const arrived = new Set(newest.completedWaitpoints.map((waitpoint) => waitpoint.id));
   return arrived.size < new Set(newest.completedWaitpointOrder).size;

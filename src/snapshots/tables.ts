@@ -39,7 +39,7 @@ export interface WaitpointTable {
   completed_at: Date | null;
 }
 
-/** Which waitpoints a snapshot completed. */
+/** Which waitpoints a snapshot completed. Write them in the transaction of the snapshot. */
 export interface CompletedWaitpointTable {
   snapshot_id: string;
   waitpoint_id: string;

@@ -3,14 +3,17 @@ import type { Run } from '../traffic/run.ts';
 
 /** What the service answers to "what came after this snapshot?". */
 export interface Page {
-  readonly snapshots: readonly {
-    readonly id: string;
-    readonly runId: string;
-    readonly description: string;
-    readonly completedWaitpointOrder: readonly string[];
-    readonly completedWaitpoints: readonly { readonly id: string }[];
-  }[];
+  readonly snapshots: readonly PageSnapshot[];
   readonly hasMore: boolean;
+  readonly newest?: PageSnapshot;
+}
+
+interface PageSnapshot {
+  readonly id: string;
+  readonly runId: string;
+  readonly description: string;
+  readonly completedWaitpointOrder: readonly string[];
+  readonly completedWaitpoints: readonly { readonly id: string }[];
 }
 
 interface Poll {
@@ -34,7 +37,7 @@ export function checkPage({ client, run, anchor, answer }: Poll): void {
     const expected = `snapshot ${anchor} of ${run.name}, which was committed before`;
     throw client.violation('nothing committed is missing', expected, '404');
   }
-  const { snapshots, hasMore } = body as Page;
+  const { snapshots, hasMore, newest = snapshots.at(-1) } = body as Page;
   const stranger = snapshots.find(
     ({ runId, description }) => runId !== run.id || !run.hasAskedFor(description),
   );
@@ -55,7 +58,6 @@ export function checkPage({ client, run, anchor, answer }: Poll): void {
     const expected = `${skipped} between ${anchor} and ${previous}`;
     throw client.violation('none skipped or repeated', expected, 'a page without it');
   }
-  const newest = snapshots.at(-1);
   if (newest === undefined || hasMore) return;
   const [, count] = / with (\d+)$/.exec(newest.description) ?? [];
   const { completedWaitpoints: arrived, completedWaitpointOrder: order } = newest;

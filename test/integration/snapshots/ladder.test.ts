@@ -103,6 +103,41 @@ describe.for([
     });
   });
 
+  describe('after the newest snapshot, which completed waitpoints,', () => {
+    const sinceC = { runId: 'run', snapshotId: 'c' };
+    const newest = { id: 'c', completedWaitpoints: [{ id: 'w1' }, { id: 'w2' }, { id: 'w1' }] };
+
+    test.for([
+      { lacks: 'a waitpoint', has: [a, c, w1], missing: [w2], outcome: 'primary' },
+      { lacks: 'nothing', has: [a, c, w1, w2], missing: [], outcome: 'replica' },
+    ])(
+      'come with it from a server that has all of them, when the replica lacks $lacks',
+      async ({ has, missing, outcome }) => {
+        await database.write(...has);
+        await database.holdBack();
+        await database.write(...missing);
+        const { options, see } = watch(database);
+
+        const page = await createSnapshotsSince(options)(sinceC);
+
+        expect(page).toMatchObject({ snapshots: [], hasMore: false, newest });
+        expect((await see()).outcomes).toEqual([outcome]);
+      },
+    );
+
+    test('come without it from a replica that lacks a waitpoint, if all of them came before', async () => {
+      await database.write(a, c, w1);
+      await database.holdBack();
+      await database.write(w2);
+      const { options, see } = watch(database);
+
+      const page = await createSnapshotsSince(options)({ ...sinceC, waitpointsOf: 'c' });
+
+      expect(page).toStrictEqual({ snapshots: [], hasMore: false });
+      expect((await see()).outcomes).toEqual(['replica']);
+    });
+  });
+
   test.for([
     { anchor: 'is nowhere', snapshotId: 'z' },
     { anchor: 'is of another run', snapshotId: 'x' },

@@ -108,6 +108,59 @@ describe('getSnapshotsSince', () => {
     ]);
   });
 
+  test.for([
+    { newest: 'the anchor', anchor: 'k3', validity: 'tttff', expected: 'k3 of k3' },
+    { newest: 'one before the anchor', anchor: 'k4', validity: 'tftff', expected: 'k3 of k3' },
+    { newest: 'the first', anchor: 'k3', validity: 'tffff', expected: 'k1 of k1' },
+    { newest: 'none', anchor: 'k3', validity: 'fffff', expected: undefined },
+    { newest: 'one without waitpoints', anchor: 'k3', validity: 'ttfff', expected: undefined },
+  ])(
+    'gives the newest valid snapshot with its waitpoints where nothing came after the anchor: $newest',
+    async ({ anchor, validity, expected }) => {
+      const run = `known ${validity}`;
+      const snapshots = validity.split('').map((letter, n) => ({
+        id: `${run} k${n + 1}`,
+        isValid: letter === 't',
+        completedWaitpointOrder: n === 1 ? [] : [`of ${run} k${n + 1}`],
+      }));
+      await database.write(addSnapshots(run, ...snapshots));
+      for (const { id, completedWaitpointOrder } of snapshots) {
+        if (completedWaitpointOrder.length === 0) continue;
+        await database.write(addWaitpoints(id, ...completedWaitpointOrder));
+      }
+
+      const page = await since(run, `${run} ${anchor}`);
+
+      expect(page).toMatchObject({ snapshots: [], hasMore: false });
+      const { newest } = page;
+      const found = newest && outline({ snapshots: [newest], hasMore: false }).join();
+      expect(found?.replaceAll(`${run} `, '')).toBe(expected);
+      const told = await getSnapshotsSince(database.replica.db, {
+        runId: run,
+        snapshotId: `${run} ${anchor}`,
+        waitpointsOf: newest?.id,
+      });
+      expect(told).toStrictEqual({ snapshots: [], hasMore: false });
+    },
+  );
+
+  test('reads no waitpoints that have come already', async () => {
+    await database.write(
+      addSnapshots('told', 't1', { id: 't2', completedWaitpointOrder: ['w9'] }),
+      addWaitpoints('t2', 'w9'),
+    );
+    const rowsSince = (snapshotId: string) =>
+      snapshotsSinceQuery(
+        database.replica.db,
+        { runId: 'told', snapshotId, waitpointsOf: 't2' },
+        1,
+      ).execute();
+
+    expect((await rowsSince('t2')).map(({ id }) => id)).toEqual(['t2']);
+    // What a page holds comes as ever.
+    expect((await rowsSince('t1')).map(({ id }) => id)).toEqual(['t1', 't2', null]);
+  });
+
   test('returns 500 waitpoints of 100 KB each', async () => {
     const ids = Array.from({ length: 500 }, (_, n) => `big ${String(n).padStart(4, '0')}`);
     await database.write(

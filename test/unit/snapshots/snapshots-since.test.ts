@@ -40,6 +40,10 @@ const snapshot = (id: string, ...completedWaitpointOrder: string[]) => ({
   id,
   completedWaitpointOrder,
 });
+const invalid = (id: string, ...completedWaitpointOrder: string[]) => ({
+  ...snapshot(id, ...completedWaitpointOrder),
+  isValid: false,
+});
 const waitpoint = (waitpointId: string) => ({
   ...nulls(SNAPSHOT),
   id: null,
@@ -95,6 +99,30 @@ describe('getSnapshotsSince', () => {
     expect(outline(page)).toEqual(['b', 'c w2 w1 w2']);
   });
 
+  test.for<[string, object[], object]>([
+    ['the anchor', [snapshot('a', 'w', 'w'), waitpoint('w')], { id: 'a' }],
+    ['one before it', [snapshot('0', 'w'), invalid('a', 'v'), waitpoint('w')], { id: '0' }],
+  ])(
+    'gives the newest snapshot beside an empty page, with its waitpoints: %s',
+    async ([, rows, newest]) => {
+      const page = await ask(rows, 1);
+
+      expect(page).toMatchObject({ snapshots: [], hasMore: false, newest });
+      const waitpoints = page.newest?.completedWaitpoints ?? [];
+      expect(new Set(waitpoints.map(({ id }) => id))).toEqual(new Set(['w']));
+    },
+  );
+
+  test.for([
+    ['there is none', [invalid('a', 'w')]],
+    ['it completed nothing', [snapshot('0'), invalid('a', 'w')]],
+    ['all of its waitpoints came before', [snapshot('told', 'w'), invalid('a')]],
+  ] as const)('gives no newest snapshot when %s', async ([, rows]) => {
+    const page = getSnapshotsSince(serverOf(...rows).db, { ...QUESTION, waitpointsOf: 'told' });
+
+    expect(await page).toStrictEqual({ snapshots: [], hasMore: false });
+  });
+
   test('gives as many as the limit says, and tells whether there are more', async () => {
     const rows = ['a', 'b', 'c', 'd'].map((id) => snapshot(id));
 
@@ -145,11 +173,18 @@ describe('getSnapshotsSince', () => {
           "run",
           "a",
           52,
+          "run",
+          true,
           "a",
+          "run",
+          "a",
+          true,
+          1,
+          true,
           1,
           51,
         ],
-        "sql": "with "page" as (select * from "execution_snapshot" where "run_id" = $1 and ("is_valid" = $2 or "id" = $3) and ("created_at", "id") >= ((select "created_at" from "execution_snapshot" where "id" = $4 and "run_id" = $5), $6) order by "created_at", "id" limit (select $7::bigint)), "completed" as (select "waitpoint".* from "completed_waitpoint" inner join "waitpoint" on "waitpoint"."id" = "completed_waitpoint"."waitpoint_id" where "completed_waitpoint"."snapshot_id" = (select "page"."id" from "page" where "page"."id" != $8 order by "page"."created_at" desc, "page"."id" desc limit $9) and (select count(*) as "count" from "page") <= $10) select "page"."id" as "id", "page"."run_id" as "runId", "page"."execution_status" as "executionStatus", "page"."description" as "description", "page"."is_valid" as "isValid", "page"."error" as "error", "page"."completed_waitpoint_order" as "completedWaitpointOrder", "page"."created_at" as "createdAt", "completed"."id" as "waitpointId", "completed"."type" as "type", "completed"."output" as "output", "completed"."output_type" as "outputType", "completed"."output_is_error" as "outputIsError", "completed"."completed_at" as "completedAt" from "page" full join "completed" on false order by "page"."created_at", "page"."id"",
+        "sql": "with "page" as (select * from "execution_snapshot" where "run_id" = $1 and ("is_valid" = $2 or "id" = $3) and ("created_at", "id") >= ((select "created_at" from "execution_snapshot" where "id" = $4 and "run_id" = $5), $6) order by "created_at", "id" limit (select $7::bigint)), "earlier" as (select * from "execution_snapshot" where "run_id" = $8 and "is_valid" = $9 and ("created_at", "id") < ((select "created_at" from "execution_snapshot" where "id" = $10 and "run_id" = $11), $12) and not exists (select "page"."id" from "page" where "page"."is_valid" = $13) order by "created_at" desc, "id" desc limit $14), "known" as (select * from "page" union all select * from "earlier"), "completed" as (select "waitpoint".* from "completed_waitpoint" inner join "waitpoint" on "waitpoint"."id" = "completed_waitpoint"."waitpoint_id" where "completed_waitpoint"."snapshot_id" = (select "known"."id" from "known" where "known"."is_valid" = $15 order by "known"."created_at" desc, "known"."id" desc limit $16) and (select count(*) as "count" from "page") <= $17) select "known"."id" as "id", "known"."run_id" as "runId", "known"."execution_status" as "executionStatus", "known"."description" as "description", "known"."is_valid" as "isValid", "known"."error" as "error", "known"."completed_waitpoint_order" as "completedWaitpointOrder", "known"."created_at" as "createdAt", "completed"."id" as "waitpointId", "completed"."type" as "type", "completed"."output" as "output", "completed"."output_type" as "outputType", "completed"."output_is_error" as "outputIsError", "completed"."completed_at" as "completedAt" from "known" full join "completed" on false order by "known"."created_at", "known"."id"",
       }
     `);
     expect(statements[1]?.parameters).toContain(4);
@@ -175,6 +210,9 @@ describe.for<[string, (since: SnapshotsSince) => Promise<unknown>]>([
     ['snapshotId', ''],
     ['snapshotId', 5],
     ['snapshotId', '\0a'],
+    ['waitpointsOf', ''],
+    ['waitpointsOf', null],
+    ['waitpointsOf', 'a\0'],
   ])('refuses the %s %o', async ([option, given]) => {
     const expected =
       option === 'limit'
@@ -222,6 +260,7 @@ describe('createSnapshotsSince', () => {
   test.for([
     ['an anchor', []],
     ['a waitpoint', missing],
+    ['a waitpoint of the anchor', [snapshot('a', 'w')]],
   ])('asks the primary when the replica lacks %s', async ([, rows]) => {
     const { page, report } = await climb(rows as object[], complete);
     expect(page).toEqual(['b w1 w2 w1']);
