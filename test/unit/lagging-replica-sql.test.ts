@@ -112,6 +112,69 @@ describe('a table that lags', () => {
     expect(query.compile().sql).not.toContain('1 = 0');
   });
 
+  describe.for(['hidden', 'frozen', 'frozen, and then hidden'])(
+    'is not what an expression of the same name stands for where a subquery was built before it, %s,',
+    (lag) => {
+      const withOrders = async () => {
+        const replica = laggingReplica(dummyKysely<Database>(), { tables: ['orders'] });
+        if (lag !== 'hidden') await replica.freeze();
+        if (lag === 'frozen, and then hidden') replica.hide();
+        const query = replica.db
+          .with('orders', (qc) => qc.selectFrom('items').select('orderId as id'))
+          .selectFrom('items')
+          .selectAll();
+        return { replica: replica.db, query };
+      };
+      const beginning =
+        'with "orders" as (select "orderId" as "id" from "items") select * from "items" ';
+
+      test('in a where clause, and in a subquery of another one', async () => {
+        const { replica, query } = await withOrders();
+        const ids = replica.selectFrom('orders').select('id');
+        const both = query
+          .where('orderId', 'in', ids)
+          .where('orderId', 'in', replica.selectFrom(ids.as('o')).select('id'));
+        expect(both.compile().sql).toBe(
+          `${beginning}where "orderId" in (select "id" from "orders" as "orders") ` +
+            'and "orderId" in (select "id" from (select "id" from "orders" as "orders") as "o")',
+        );
+      });
+
+      test('in joins, and under an alias', async () => {
+        const { replica, query } = await withOrders();
+        const joined = replica
+          .selectFrom('items as i')
+          .innerJoin('orders as o', 'o.id', 'i.orderId')
+          .select('o.id')
+          .as('joined');
+        expect(query.innerJoin(joined, 'joined.id', 'items.orderId').compile().sql).toBe(
+          `${beginning}inner join (select "o"."id" from "items" as "i" inner join "orders" as "o" ` +
+            'on "o"."id" = "i"."orderId") as "joined" on "joined"."id" = "items"."orderId"',
+        );
+      });
+
+      test('in a set operation, and in raw SQL', async () => {
+        const { replica, query } = await withOrders();
+        const ids = replica.selectFrom('orders').select('id as orderId');
+        const whole = query.union(ids).where(sql<boolean>`exists ${ids}`);
+        expect(whole.compile().sql).toBe(
+          `${beginning}where exists (select "id" as "orderId" from "orders" as "orders") ` +
+            'union select "id" as "orderId" from "orders" as "orders"',
+        );
+      });
+
+      test('but still is that table within an expression that comes before it', async () => {
+        const { replica } = await withOrders();
+        const query = replica
+          .with('early', () => replica.selectFrom('orders').select('id'))
+          .with('orders', () => replica.selectFrom('orders').select('id'))
+          .selectFrom('orders')
+          .selectAll();
+        expect(query.compile().sql).not.toContain('from "orders" as "orders")');
+      });
+    },
+  );
+
   test('is what its name and schema stand for, whatever a common table expression is called', () => {
     const shop = laggingReplica(dummyKysely<Database>(), { tables: ['shop.orders'] });
     const query = shop.db

@@ -32,10 +32,8 @@ export async function freezeTables<DB>(
     throw error;
   }
   const substitutes = tables.flatMap((table, index) => {
-    const copy = copies[index] ?? table;
-    const source = tableNode(copy);
-    // A subquery may have its copy before the query around it is looked at.
-    return [table, copy].map((name) => ({ table: name, source }));
+    const copy = copies[index];
+    return copy === undefined ? [] : { table, source: tableNode(copy), copy };
   });
   return { substitutes, [Symbol.asyncDispose]: drop };
 }

@@ -1,11 +1,10 @@
-import { AliasNode, IdentifierNode, type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { CatchUp } from '../../informed-read.ts';
 import { freezeTables, type FrozenTables } from './frozen-tables.ts';
+import { hideTable } from './hide-table.ts';
 import { Lag, lagPlugin, type LaggingReplicaAnswer } from './lag.ts';
 import { type LaggingReplicaOptions, resolveLag } from './lagging-replica-options.ts';
 import { countPositions, standInPositions } from './stand-in-positions.ts';
-import type { Substitute } from './substitute-tables.ts';
-import { type TableName, tableNode } from './table-name.ts';
 
 /** A stand-in for a replica, some tables of which lag. */
 export interface LaggingReplica<DB> extends AsyncDisposable {
@@ -98,7 +97,7 @@ export function laggingReplica<DB>(
   options: LaggingReplicaOptions<NoInfer<DB>>,
 ): LaggingReplica<DB> {
   const { tables, end } = resolveLag(client, options);
-  const hidden = tables.map(hideTable);
+  const hidden = tables.map((table) => ({ table, source: hideTable(table) }));
   let lag = new Lag(hidden, end, countPositions());
   let frozen: FrozenTables | undefined;
 
@@ -139,14 +138,4 @@ export function laggingReplica<DB>(
     release,
     [Symbol.asyncDispose]: release,
   };
-}
-
-/**
- * `1 = 0`, because not every database knows `false`. The alias is for a subquery that was built on the stand-in: it comes
- * twice, alone and in the query around it, and not every database takes a source without one.
- */
-function hideTable(table: TableName): Substitute {
-  const source = AliasNode.create(tableNode(table), IdentifierNode.create(table.name));
-  const empty = sql`(select * from ${{ toOperationNode: () => source }} where 1 = 0)`;
-  return { table, source: empty.toOperationNode() };
 }

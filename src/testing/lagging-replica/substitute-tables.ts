@@ -12,6 +12,7 @@ import {
   TableNode,
   type WithNode,
 } from 'kysely';
+import { hiddenTable } from './hide-table.ts';
 import { refuseRawSql, refuseWrite } from './refuse.ts';
 import { keyOf, nameOf, type TableName, tableNode } from './table-name.ts';
 
@@ -19,6 +20,8 @@ import { keyOf, nameOf, type TableName, tableNode } from './table-name.ts';
 export interface Substitute {
   readonly table: TableName;
   readonly source: OperationNode;
+  /** What `source` is, if it is a table. A subquery may have it before the query around it is looked at. */
+  readonly copy?: TableName;
 }
 
 export interface Substituted {
@@ -43,14 +46,20 @@ export function substituteTables(
 class TableSubstituter extends OperationNodeTransformer {
   touched = false;
   readonly #substitutes: readonly Substitute[];
-  readonly #sources: ReadonlyMap<string, OperationNode>;
+  /** By the names of the tables, and of their copies. */
+  readonly #byName: ReadonlyMap<string, Substitute>;
   /** The common table expressions that are in scope: there, a name is theirs. */
   #expressions: readonly string[] = [];
 
   constructor(substitutes: readonly Substitute[]) {
     super();
     this.#substitutes = substitutes;
-    this.#sources = new Map(substitutes.map(({ table, source }) => [keyOf(table), source]));
+    this.#byName = new Map(
+      substitutes.flatMap((substitute) => {
+        const { table, copy = table } = substitute;
+        return [table, copy].map((name) => [keyOf(name), substitute] as const);
+      }),
+    );
   }
 
   protected override transformNodeImpl<T extends OperationNode>(node: T, queryId?: QueryId): T {
@@ -123,8 +132,10 @@ class TableSubstituter extends OperationNodeTransformer {
         ? this.transformNode(node, queryId)
         : AliasNode.create(source, IdentifierNode.create(node.table.identifier.name));
     }
-    if (AliasNode.is(node) && TableNode.is(node.node)) {
-      const source = this.#takeSource(node.node);
+    if (AliasNode.is(node)) {
+      const source =
+        this.#undo(node.node) ??
+        (TableNode.is(node.node) ? this.#takeSource(node.node) : undefined);
       if (source !== undefined) return AliasNode.create(source, node.alias);
     }
     return this.transformNode(node, queryId);
@@ -137,8 +148,23 @@ class TableSubstituter extends OperationNodeTransformer {
   }
 
   #findSource(node: TableNode): OperationNode | undefined {
-    const table = nameOf(node);
-    const isExpression = table.schema === undefined && this.#expressions.includes(table.name);
-    return isExpression ? undefined : this.#sources.get(keyOf(table));
+    const substitute = this.#byName.get(keyOf(nameOf(node)));
+    return substitute === undefined || this.#isExpression(substitute.table)
+      ? undefined
+      : substitute.source;
+  }
+
+  /**
+   * A subquery that was built on the stand-in has had its substitutes before anybody knew of the query around it. Where the name
+   * is that of a common table expression there, the table is put back.
+   */
+  #undo(source: OperationNode): TableNode | undefined {
+    const given = TableNode.is(source) ? source : hiddenTable(source);
+    const table = given && this.#byName.get(keyOf(nameOf(given)))?.table;
+    return table !== undefined && this.#isExpression(table) ? tableNode(table) : undefined;
+  }
+
+  #isExpression({ schema, name }: TableName): boolean {
+    return schema === undefined && this.#expressions.includes(name);
   }
 }

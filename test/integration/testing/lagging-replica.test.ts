@@ -50,6 +50,21 @@ describe.for(['PostgreSQL', 'SQLite'])('a stand-in for the replica, on %s,', (di
     await cluster?.stop();
   });
 
+  test.for(['hidden', 'frozen'])(
+    'counts the rows of an expression that has the name of the table, in a subquery that was built before it: %s',
+    async (lag) => {
+      if (lag === 'frozen') await replica.freeze();
+      const ids = replica.db.selectFrom('customer_order').select('id');
+      const { count } = await replica.db
+        .with('customer_order', (qc) => qc.selectFrom('order_item').select('order_id as id'))
+        .selectFrom('order_item')
+        .where('order_id', 'in', ids)
+        .select((eb) => eb.cast<number>(eb.fn.countAll(), 'integer').as('count'))
+        .executeTakeFirstOrThrow();
+      expect(count).toBe(1);
+    },
+  );
+
   const change = async () => {
     await db.updateTable('customer_order').set({ version: 2 }).execute();
     await db.insertInto('customer_order').values({ id: 'o2', version: 1 }).execute();
