@@ -4,10 +4,18 @@ import { countAs } from '../catch-up/per-source.ts';
 import type { PositionSource, Reach } from '../catch-up/position-source.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
-import type { CatchUp } from '../informed-read.ts';
+import type { Pin } from '../databases/sql-client.ts';
+import type { CatchUp, PinnedQuery } from '../informed-read.ts';
 import { databaseOf, type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
-import { askGtidPosition, assertPrimary, readReplayed } from './server-gtids.ts';
+import { assertNoneOpen, isOpenTransaction, openOn } from './open-transaction.ts';
+import {
+  askGtidPosition,
+  askReplica,
+  assertPrimary,
+  readReplayed,
+  replayedBy,
+} from './server-gtids.ts';
 
 /** How {@link gtidCatchUp} checks a replica. */
 export interface GtidCatchUpOptions {
@@ -16,7 +24,8 @@ export interface GtidCatchUpOptions {
    *
    * - `'transaction'`: right behind everything, a proxy that sends each transaction to another server included. Costs three
    *   statements and the check beside the query.
-   * - `'connection'`: right unless such a proxy is in between. Costs the check beside the query.
+   * - `'connection'`: right unless such a proxy is in between. Costs the check beside the query, and on MySQL one more statement,
+   *   which tells whether somebody has left a transaction open on the connection.
    *
    * Default is `'transaction'`.
    */
@@ -64,27 +73,63 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
     databaseOf,
     compare: compareGtidPositions,
     runAt: (replica, position, query) =>
-      runPinned(replica, 'replica', pin, async (pinned, connection) => {
-        if (position !== undefined) await assertReplayed(position, connection);
-        return query(pinned);
-      }),
+      pinned(
+        'replica',
+        replica,
+        pin,
+        async (connection) => {
+          if (position === undefined) return;
+          const server = await assertReplayed(position, connection);
+          if (pin === 'connection') await assertNoneOpen(server, connection, 'replica', replica);
+        },
+        query,
+      ),
     runOnPrimary: (primary, query) =>
-      runPinned(primary, 'primary', pin, async (pinned, connection) => {
-        await assertPrimary(connection);
-        return query(pinned);
-      }),
+      pinned(
+        'primary',
+        primary,
+        pin,
+        async (connection) => {
+          const server = await assertPrimary(connection);
+          if (pin === 'connection') await assertNoneOpen(server, connection, 'primary', primary);
+        },
+        query,
+      ),
   };
   return createCatchUp(countAs('GTIDs', source));
 }
 
+/** Runs a check, and then a query, on one connection. */
+async function pinned<T>(
+  option: 'primary' | 'replica',
+  client: object,
+  pin: Pin,
+  check: (connection: object) => Promise<void>,
+  query: PinnedQuery<object, T>,
+): Promise<T> {
+  let hasBegun = false;
+  try {
+    return await runPinned(client, option, pin, async (db, connection) => {
+      hasBegun = true;
+      await check(connection);
+      return query(db);
+    });
+  } catch (error) {
+    // In a transaction that somebody has left open, no other one begins.
+    throw !hasBegun && isOpenTransaction(error) ? openOn(option, client, error) : error;
+  }
+}
+
 /** It reads no table, so the query's snapshot is taken after it, at every isolation level. */
-async function assertReplayed(position: string, replica: object): Promise<void> {
-  const has = await readReplayed(replica).catch((error: unknown) => {
+async function assertReplayed(position: string, replica: object) {
+  const server = await askReplica(replica).catch((error: unknown) => {
     if (isRefusal(error)) return undefined;
     throw error;
   });
+  const has = replayedBy(server);
   const reach = has === undefined ? 'unknown' : compareGtidPositions(has, position);
   if (reach !== 'reached') throw new ReplicaBehindError(reach);
+  return server;
 }
 
 /** The server does not have the variables (1193), or does not let this user see them (1227). */

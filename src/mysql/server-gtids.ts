@@ -52,9 +52,10 @@ export async function askGtidPosition(primary: object): Promise<string> {
 }
 
 /** @throws NotPrimaryError for a server that takes no writes: all that an ordinary user can see of what it is */
-export async function assertPrimary(connection: object): Promise<void> {
+export async function assertPrimary(connection: object): Promise<GtidServer | undefined> {
   const server = await ask(connection, 'primary');
   if (server?.isReadOnly) throw new NotPrimaryError();
+  return server;
 }
 
 /**
@@ -64,7 +65,15 @@ export async function assertPrimary(connection: object): Promise<void> {
  * what one of MySQL is at, has all that it shows. A replica of MariaDB that logs no updates does not tell.
  */
 export async function readReplayed(replica: object): Promise<string | undefined> {
-  const server = await ask(replica, 'replica');
+  return replayedBy(await askReplica(replica));
+}
+
+/** The same in two steps, for who wants to know more of the server. */
+export function askReplica(replica: object): Promise<GtidServer | undefined> {
+  return ask(replica, 'replica');
+}
+
+export function replayedBy(server: GtidServer | undefined): string | undefined {
   if (server === undefined) return undefined;
   const position = server.brand === 'mysql' ? server.position : appliedBy(server);
   return position && printPosition(position);
@@ -94,8 +103,17 @@ function appliedBy({ id, applied, logged, logsUpdates }: MariadbServer): GtidPos
   };
 }
 
-interface MariadbServer {
+/** What a server says of itself, and of the connection that it was asked on. */
+export type GtidServer = MariadbServer | MysqlServer;
+
+interface ServerState {
   readonly isReadOnly: boolean;
+  readonly isAutocommit: boolean;
+  /** `undefined` on MySQL, where an ordinary user cannot ask. */
+  readonly isInTransaction: boolean | undefined;
+}
+
+interface MariadbServer extends ServerState {
   readonly brand: 'mariadb';
   readonly id: string;
   /** The one that it writes to. */
@@ -105,23 +123,22 @@ interface MariadbServer {
   readonly logged: Domains;
 }
 
-interface MysqlServer {
-  readonly isReadOnly: boolean;
+interface MysqlServer extends ServerState {
   readonly brand: 'mysql';
   readonly position: GtidPosition | undefined;
 }
 
-async function ask(
-  client: object,
-  option: 'primary' | 'replica',
-): Promise<MariadbServer | MysqlServer | undefined> {
+async function ask(client: object, option: 'primary' | 'replica'): Promise<GtidServer | undefined> {
   const answer = await selectText(client, GTIDS, option);
   const [brand, ...rest] = answer?.replaceAll(/\s/g, '').split(';') ?? [];
   if (brand === 'mariadb') {
-    const [id = '', logsUpdates, applied = '', logged = '', isReadOnly, domain = ''] = rest;
+    const [id = '', logsUpdates, applied = '', logged = '', readOnly, ...more] = rest;
+    const [autocommit, inTransaction, domain = ''] = more;
     return {
       brand,
-      isReadOnly: isReadOnly === '1',
+      isReadOnly: readOnly === '1',
+      isAutocommit: autocommit !== '0',
+      isInTransaction: inTransaction === '1',
       id,
       domain,
       logsUpdates: logsUpdates === '1',
@@ -130,14 +147,18 @@ async function ask(
     };
   }
   if (brand !== 'mysql') return undefined;
-  const [owned = '', executed = '', readOnly] = rest;
-  const isReadOnly = readOnly === '1';
+  const [owned = '', executed = '', readOnly, autocommit] = rest;
+  const state = {
+    isReadOnly: readOnly === '1',
+    isAutocommit: autocommit !== '0',
+    isInTransaction: undefined,
+  };
   const counted = parseGtids(executed, /[:,]/);
-  if (counted?.brand !== 'mysql') return { brand, isReadOnly, position: undefined };
+  if (counted?.brand !== 'mysql') return { brand, ...state, position: undefined };
   const current = parseGtids(withoutThreads(owned), /[:,]/);
   const isAt = current?.brand === 'mysql' ? current.sets : new Map();
   const shown = { brand, sets: unionOf(counted.sets, isAt) } as const;
-  return { brand, isReadOnly, position: { counted, shown } };
+  return { brand, ...state, position: { counted, shown } };
 }
 
 /** Each has the number of the thread that is at it, after which the next server's UUID follows with no comma. */
@@ -151,7 +172,7 @@ function domainsOf(text: string): Domains {
 }
 
 /**
- * One statement for both: the first comment is code to MariaDB alone, the second to MySQL alone. MySQL is first asked what it is
+ * One statement for both: comments with an `M` are code to MariaDB alone, the other one to MySQL alone. MySQL is first asked what it is
  * at, because that is soon executed. In another mode it keeps the set, while transactions get no GTIDs.
  * https://mariadb.com/kb/en/comment-syntax/
  */
@@ -161,5 +182,6 @@ const GTIDS = `
       @@global.gtid_slave_pos, @@global.gtid_binlog_pos */
     /*!50701 , 'mysql', @@global.gtid_owned, if(@@global.gtid_mode = 'ON', @@global.gtid_executed, '') */
     , if(concat(@@global.read_only) in ('0', 'OFF') and not @@global.innodb_read_only, 0, 1)
-    /*M! , @@global.gtid_domain_id */
+    , if(@@session.autocommit, 1, 0)
+    /*M! , @@in_transaction, @@global.gtid_domain_id */
   ) as gtids`;

@@ -7,6 +7,8 @@ import { readReplayed } from '../../src/mysql/server-gtids.ts';
 import type { SqlPool } from '../../src/mysql/sql-pool.ts';
 
 const BEGIN = 'set transaction isolation level read committed, read only';
+const PROBE = 'set @@transaction_isolation = @@session.transaction_isolation';
+const OPEN = Object.assign(new Error('A transaction is in progress.'), { errno: 1568 });
 const A = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const B = '9b1deb4d-3b7d-4bad-9bdd-2b0d7b3dcb6d';
 /** Its first digits could be more of the number before it. */
@@ -84,6 +86,40 @@ describe('the check of a replica', () => {
     await gtidCatchUp({ pin: 'connection' }).runAt(pool, '0-1-5', select as never);
 
     expect(asked).toEqual(['check', 'select 1', 'release']);
+  });
+
+  test.for<[string, string, (statement: string) => void, object]>([
+    ['MariaDB', `${REACHED};1;1;1`, () => {}, { name: 'ReplicaBehindError', reach: 'unknown' }],
+    ['MySQL', `mysql;;${A}:1-5;1;1`, failAt(PROBE, OPEN), { name: 'ReplicaBehindError' }],
+    ['MariaDB without autocommit', `${REACHED};1;0;0`, () => {}, { option: 'replica' }],
+    ['MySQL without autocommit', `mysql;;${A}:1-5;1;0`, () => {}, { option: 'replica' }],
+  ])(
+    'does not let the query run in a transaction that somebody has left open on %s',
+    async ([, gtids, fail, expected]) => {
+      const { pool, asked } = poolWith(gtids, fail);
+      const after = gtids.startsWith('mysql') ? `${A}.1-5` : '0-1-5';
+      const attempt = gtidCatchUp({ pin: 'connection' }).runAt(pool, after, select as never);
+
+      await expect(attempt).rejects.toMatchObject(expected);
+      expect(asked).not.toContain('select 1');
+      expect(asked.at(-1)).toBe('release');
+    },
+  );
+
+  test('asks MySQL once more whether a transaction is open, and fails as that does', async () => {
+    const error = new Error('lost');
+    const { pool, asked } = poolWith(`mysql;;${A}:1-5;1;1`, failAt(PROBE, error));
+    const attempt = gtidCatchUp({ pin: 'connection' }).runAt(pool, `${A}.1-5`, select as never);
+
+    await expect(attempt).rejects.toBe(error);
+    expect(asked).toEqual(['check', PROBE, 'release']);
+  });
+
+  test('fails as the primary says where a transaction is open, and gives the error that it was', async () => {
+    const { pool } = poolWith(REACHED, failAt(BEGIN, OPEN));
+    const attempt = gtidCatchUp().runOnPrimary?.(pool, select as never);
+
+    await expect(attempt).rejects.toMatchObject({ option: 'primary', cause: OPEN });
   });
 
   test.for([
@@ -281,9 +317,9 @@ describe('a transaction', () => {
 test.for([
   ['mariadb;1;1;;0-1-5', '0-1-5'],
   ['mariadb;1;1;0-3-4;7-1-2,0-1-5', '0-1-5.7-1-2'],
-  ['mariadb;1;1;0-3-4;7-1-2,0-1-5;0;0', '0-1-5.7-1-2'],
-  ['mariadb;1;1;0-3-4;7-1-2,0-3-4;0;0', '0-3-4_1.7-1-2'],
-  ['mariadb;1;1;0-3-4;7-1-2,0-3-4;0;7', '0-3-4.7-1-2'],
+  ['mariadb;1;1;0-3-4;7-1-2,0-1-5;0;1;0;0', '0-1-5.7-1-2'],
+  ['mariadb;1;1;0-3-4;7-1-2,0-3-4;0;1;0;0', '0-3-4_1.7-1-2'],
+  ['mariadb;1;1;0-3-4;7-1-2,0-3-4;0;1;0;7', '0-3-4.7-1-2'],
   ['mariadb;1;0;0-3-9,7-3-0;0-1-5', '0-3-9.7-3-0'],
   [`mysql;;${A}:1-5,\n${B}:1`, `${A}.1-5.${B}.1`],
   [`mysql;${A}:6#17:8#18;${A}:1-5`, `${A}.1-6.8`],
