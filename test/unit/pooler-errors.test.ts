@@ -20,6 +20,8 @@ test.for<[pooler: string, code: string, message: string]>([
   ['PgBouncer', '08P01', 'client connections exceeded (max_db_client_connections)'],
   ['PgBouncer', '08P01', 'server shutting down'],
   ['PgBouncer', '08P01', 'database removed'],
+  ['PgBouncer', '08P01', 'connect failed'],
+  ['PgBouncer', '08P01', 'connection failed'],
   ['PgCat', '58000', 'could not get connection from the pool - AllServersDown'],
   ['PgCat', '58000', 'Pool down for database: "orders", user: "service"'],
   ['PgCat', '58000', 'error receiving data from server: SocketError("Connection reset")'],
@@ -29,6 +31,8 @@ test.for<[pooler: string, code: string, message: string]>([
   ['PgDog', '58000', 'all replicas down'],
   ['PgDog', '58000', 'checkout timeout'],
   ['PgDog', '58000', 'replica lag'],
+  ['PgDog', '58000', 'replica checkout timeout'],
+  ['PgDog', '58000', 'net: io: Connection refused (os error 111)'],
   ['PgDog', '57P01', 'PgDog is shutting down'],
   ['Odyssey', '08006', 'odyssey: c1f0a: failed to connect to remote server s3b2'],
   [
@@ -37,9 +41,11 @@ test.for<[pooler: string, code: string, message: string]>([
     'odyssey: c1f0a: too many active clients for user (pool_size for user a.b reached 1)',
   ],
   ['Odyssey', '58000', 'odyssey: c1f0a: client routing failed'],
+  ['Odyssey', '58000', 'client routing failed'],
   ['Odyssey', '53200', 'odyssey: c1f0a: soft out of memory'],
   ['Pgpool-II', 'XX000', 'all backend nodes are down, pgpool requires at least one valid node'],
-  ['Pgpool-II', 'XX000', 'failed to create a backend 1 connection'],
+  ['Pgpool-II', 'XX000', 'failed to create a backend connection'],
+  ['Pgpool-II', 'XX000', 'failed to create a backend 12 connection'],
   ['Pgpool-II', '08S01', 'pgpool is not accepting any new connections'],
   [
     'Supavisor',
@@ -71,8 +77,11 @@ test.for<[pooler: string, code: string, message: string]>([
     'MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size',
   ],
   ['Supavisor 1', 'XX000', '{:shutdown, :db_termination}'],
+  ['Supavisor 1', 'XX000', 'DbHandler exited. Check logs for more information'],
+  ['Supavisor 1', 'XX000', 'Failed to connect to database: {:error, :econnrefused}'],
   ['RDS Proxy', '08000', 'Timed-out waiting to acquire database connection'],
   ['RDS Proxy', '53300', 'The maximum number of client connections to the proxy exceeded 1000.'],
+  ['RDS Proxy', '53400', 'Rate of connection to proxy exceeded 100 connections per second.'],
   ['Neon', 'XX000', "Couldn't connect to compute node"],
 ])('takes what %s says of an outage for a lost connection: %s, %s', ([, code, message]) => {
   expect(connectionLost(said(code, message))).toBe(true);
@@ -83,6 +92,23 @@ test.for<[pooler: string, code: string, message: string]>([
   const saysEnough = connectionLost(said(code, ''));
   expect(connectionLost(said(code, `no ${message}`))).toBe(saysEnough);
 });
+
+test.for<[pooler: string, code: string, message: string]>([
+  ['PgBouncer', '08P01', 'query_wait_timeout'],
+  ['PgBouncer', '08P01', 'cannot connect'],
+  ['PgBouncer', '08P01', 'out of memory'],
+  ['PgCat', '58000', 'terminating connection due to administrator command'],
+  ['PgDog', '58000', 'checkout timeout'],
+  ['Odyssey', '58000', 'client routing failed'],
+  ['Supavisor 1', 'XX000', 'Too many clients already'],
+  ['Neon', 'XX000', 'Control plane request failed'],
+])(
+  'takes what %s says of an outage for one only if nothing follows: %s, %s',
+  ([, code, message]) => {
+    expect(connectionLost(said(code, message))).toBe(true);
+    expect(connectionLost(said(code, `${message}, as the user wrote`))).toBe(false);
+  },
+);
 
 test.for<[pooler: string, code: string, message: string]>([
   [
@@ -131,3 +157,10 @@ test.for<[pooler: string, code: string, message: string]>([
 ])('does not take what %s refuses for good for an outage: %s, %s', ([, code, message]) => {
   expect(replicaUnavailable(said(code, message))).toBe(false);
 });
+
+test.for(['only TLS connections are allowed here', 'no TLS: only TLS connections are allowed'])(
+  'takes "%s" for a lost connection, because PgDog does not say that of TLS',
+  (message) => {
+    expect(connectionLost(said('08004', message))).toBe(true);
+  },
+);

@@ -145,6 +145,8 @@ test.for([
   ['40001', 'heapam_tuple_update'],
   ['40001', 'PreCommit_CheckForSerializationFailure'],
   ['40P01', 'DeadLockReport'],
+  ['40001', 'HoldProcessInterrupts'],
+  ['40001', 'ProcessInterruptsLater'],
 ])('takes %s of %s for no recovery conflict', ([code, routine]) => {
   expect(replicaUnavailable(Object.assign(new Error('…'), { code, routine }))).toBe(false);
 });
@@ -154,9 +156,16 @@ test.for([
   [{ routine: 'enum_recv', message: '…' }, true],
   [{ message: 'invalid input value for enum mood: "b"' }, true],
   [{ routine: 'pg_strtoint32_safe', message: '… type integer: "a value for enum mood"' }, false],
+  [{ routine: 'anyenum_in', message: '…' }, false],
+  [{ routine: 'enum_input', message: '…' }, false],
   [{ message: 'invalid input syntax for type integer: "a value for enum mood"' }, false],
 ] as const)('knows a value that an enum does not have yet: %o', ([said, expected]) => {
   expect(schemaBehind(Object.assign(new Error(), said, { code: '22P02' }))).toBe(expected);
+});
+
+test('does not take what an enum reports with another code for a schema that is behind', () => {
+  const said = { code: 'P0001', routine: 'enum_in' };
+  expect(replicaUnavailable(Object.assign(new Error('…'), said))).toBe(false);
 });
 
 test.for(['57014', undefined])('takes %s for no recovery conflict, whatever it says', (code) => {
@@ -173,7 +182,7 @@ test.for(['3F000', '42P01', '42703', '42704', '42846', '42883', 'P2021', 'P2022'
   },
 );
 
-test.for(['42501', 'X42P01', '42P01X', '57P012', 'XECONNRESET', 'ECONNRESETX'])(
+test.for(['42501', 'X42P01', '42P01X', '57P012', 'XECONNRESET', 'ECONNRESETX', 'XP1001', 'P10012'])(
   'takes %s for nothing that it knows',
   (code) => {
     expect(replicaUnavailable(Object.assign(new Error('…'), { code }))).toBe(false);

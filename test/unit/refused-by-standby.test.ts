@@ -27,9 +27,15 @@ test.for([
     routine: 'RevalidateCachedQuery',
   },
   { code: '0A000', message: 'cross-database references are not implemented: "a.b.c"' },
+  { code: '0A000', message: 'The user wrote: cannot use serializable mode in a hot standby' },
+  { code: '0A000', message: 'cannot use serializable mode in a hot standby, as the user wrote' },
+  { code: '0A000', message: '…', routine: 'forget_relation_info' },
+  { code: '0A000', message: '…', routine: 'get_relation_info_hook' },
   { code: '55000', message: 'currval of sequence "s" is not yet defined', routine: 'currval_oid' },
   { code: '25001', message: 'there is already a transaction in progress' },
   { code: 'P0001', message: 'recovery is in progress' },
+  { code: 'P0001', message: 'cannot use serializable mode in a hot standby' },
+  { code: '55000', message: '…', routine: 'get_relation_info' },
 ])('does not take %o for what a standby refuses', (said) => {
   expect(refusedByStandby(Object.assign(new Error(), said))).toBe(false);
 });
