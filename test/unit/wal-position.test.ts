@@ -138,12 +138,18 @@ function usedBy(statements: readonly string[]): string[] {
 
 test('the statements call nothing but what an ordinary role may call', async () => {
   const primary = scriptedPostgres<object>(() => [{ position: `${ONE}-3000148` }]);
+  const asynchronous = scriptedPostgres<object>(() => [{ position: `${ONE}-3000148` }]);
   const standby = scriptedPostgres<object>(() => [{ replayed: `3000148 a 180004 ${ONE}` }]);
 
   await walPosition(primary.db);
+  await walPosition(asynchronous.db, { asynchronousCommits: true });
   await readReplayed(standby.db);
 
-  expect(usedBy(primary.asked)).toEqual([
+  const usedByPrimary = usedBy(primary.asked);
+  expect(usedBy(asynchronous.asked)).toEqual(
+    usedByPrimary.filter((name) => name !== 'pg_current_wal_flush_lsn'),
+  );
+  expect(usedByPrimary).toEqual([
     'bit',
     'convert_to',
     'current_setting',
