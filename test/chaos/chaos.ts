@@ -32,7 +32,7 @@ export async function playChaos({ seconds, seed, say, signal, defer }: Chaos): P
   const servers = await startServers(budget.hear);
   defer(() => servers.stop());
   signal.throwIfAborted();
-  say(`Running on ${servers.description}.`);
+  say(`Running on ${servers.cluster.description}.`);
   const service = await startServiceProcess({
     primary: servers.toPrimary.connectionString,
     replica: servers.toStandbys.connectionString,

@@ -1,16 +1,16 @@
-import { type Replica, startReplicationCluster } from 'kysely-replica-fallback/testing';
-import { Client } from 'pg';
-import { pollUntil } from '../../src/testing/cluster/poll-until.ts';
+import { type ReplicationCluster, startReplicationCluster } from 'kysely-replica-fallback/testing';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-
-const WAIT_MS = 30_000;
-
-/** A server, with the name that it keeps whatever its role is. */
-export interface Server extends Omit<Replica, 'waitForReplay'> {
-  readonly name: string;
-  /** Runs statements on one connection of its own, and gives the rows of the last. */
-  run(...statements: readonly string[]): Promise<Record<string, unknown>[]>;
-}
+import { filesOf } from './files.ts';
+import {
+  asServer,
+  follow,
+  hasReplayed,
+  hasReplayedAll,
+  received,
+  run,
+  type Server,
+  until,
+} from './server.ts';
 
 /** A primary and two standbys, each of which may become the primary, and the addresses that clients know. */
 export class Servers {
@@ -21,23 +21,20 @@ export class Servers {
   readonly toPrimary: TcpProxy;
   /** Leads each new connection to the next standby. */
   readonly toStandbys: TcpProxy;
-  readonly description: string;
-  readonly #stopServers: () => Promise<void>;
+  readonly cluster: ReplicationCluster;
   #ledToStandbyUntil = -Infinity;
 
   constructor(
     [primary, ...standbys]: readonly [Server, Server, Server],
     toPrimary: TcpProxy,
     toStandbys: TcpProxy,
-    description: string,
-    stopServers: () => Promise<void>,
+    cluster: ReplicationCluster,
   ) {
     this.primary = primary;
     this.standbys = standbys;
     this.toPrimary = toPrimary;
     this.toStandbys = toStandbys;
-    this.description = description;
-    this.#stopServers = stopServers;
+    this.cluster = cluster;
   }
 
   get all(): readonly Server[] {
@@ -50,33 +47,50 @@ export class Servers {
    */
   async failOver(): Promise<void> {
     const old = this.primary;
-    this.toPrimary.refuse();
-    const ofClients = `select from pg_stat_activity where application_name = 'snapshots-service'`;
-    await until('the clients are gone', async () => (await old.run(ofClients)).length === 0);
-    const [written] = await old.run('select pg_current_wal_insert_lsn()::text as lsn');
-    await Promise.all(
-      this.standbys.map((standby) => hasReplayed(standby, String(written?.['lsn']))),
-    );
-
+    await this.#shutClientsOut();
     // It comes back as a standby.
     await old.run(`copy (select) to program 'cat >standby.signal'`);
     await old.stop();
-    const [heir, follower] = await this.#byReceived();
-    await hasReplayedAll(heir);
-    await heir.run('select pg_promote()');
-    this.primary = heir;
-    this.toPrimary.redirect(heir.connectionString);
-    await this.toPrimary.pass();
-
-    await follow(follower, heir);
+    const follower = await this.#promote();
+    await follow(follower, this.primary);
     await old.start();
-    await follow(old, heir);
+    await follow(old, this.primary);
     this.standbys = [follower, old];
-    this.toStandbys.redirect(...this.standbys.map(({ connectionString }) => connectionString));
-    // Who is still connected to what has become the primary.
-    this.toStandbys.refuse();
-    await this.toStandbys.pass();
+    await this.#leadTo(...this.standbys);
     await this.haveCaughtUp();
+  }
+
+  /**
+   * The same, but the old primary, the stray, comes back as a primary that nobody writes to, and clients are led to the
+   * standby that still follows it, in place of all standbys.
+   *
+   * @returns the stray, and what makes both of them standbys of the new primary
+   */
+  async failOverFromStray(): Promise<{ stray: Server; rejoin: () => Promise<void> }> {
+    const stray = this.primary;
+    await this.#shutClientsOut();
+    const filesOfStray = await filesOf(stray);
+    await stray.stop();
+    const follower = await this.#promote();
+    const filesOfFollower = await filesOf(follower);
+    await follower.stop();
+    // No server goes on from where another timeline has forked off before.
+    await Promise.all([filesOfStray.keep(), filesOfFollower.keep()]);
+    await Promise.all([stray.start(), follower.start()]);
+    this.standbys = [follower, stray];
+    await this.#leadTo(follower);
+    const rejoin = async (): Promise<void> => {
+      await Promise.all([stray.stop(), follower.stop()]);
+      await Promise.all([filesOfStray.restore(), filesOfFollower.restore()]);
+      await filesOfStray.makeStandby();
+      for (const standby of [follower, stray]) {
+        await standby.start();
+        await follow(standby, this.primary);
+      }
+      await this.#leadTo(...this.standbys);
+      await this.haveCaughtUp();
+    };
+    return { stray, rejoin };
   }
 
   /** Leads clients to a standby in place of the primary. It is paused, so that what it has is old. */
@@ -116,7 +130,39 @@ export class Servers {
 
   async stop(): Promise<void> {
     await Promise.all([this.toPrimary.close(), this.toStandbys.close()]);
-    await this.#stopServers();
+    await this.cluster.stop();
+  }
+
+  /** Resolves when no client is connected to the primary, and both standbys have all that it has. */
+  async #shutClientsOut(): Promise<void> {
+    this.toPrimary.refuse();
+    const ofClients = `select from pg_stat_activity where application_name = 'snapshots-service'`;
+    await until(
+      'the clients are gone',
+      async () => (await this.primary.run(ofClients)).length === 0,
+    );
+    const [written] = await this.primary.run('select pg_current_wal_insert_lsn()::text as lsn');
+    await Promise.all(
+      this.standbys.map((standby) => hasReplayed(standby, String(written?.['lsn']))),
+    );
+  }
+
+  /** Makes the standby that has received most the primary, when the old one has stopped, and gives the other standby. */
+  async #promote(): Promise<Server> {
+    const [heir, other] = await this.#byReceived();
+    await hasReplayedAll(heir);
+    await heir.run('select pg_promote()');
+    this.primary = heir;
+    this.toPrimary.redirect(heir.connectionString);
+    await this.toPrimary.pass();
+    return other;
+  }
+
+  /** Those that are still connected to another server are cut off. */
+  async #leadTo(...standbys: readonly Server[]): Promise<void> {
+    this.toStandbys.redirect(...standbys.map(({ connectionString }) => connectionString));
+    this.toStandbys.refuse();
+    await this.toStandbys.pass();
   }
 
   /** The standby that has received most is first. */
@@ -147,51 +193,13 @@ export async function startServers(onSent: (sent: Buffer) => void): Promise<Serv
     const toPrimary = await startTcpProxy(first.connectionString, onSent);
     const toStandbys = await startTcpProxy(second.connectionString);
     toStandbys.redirect(second.connectionString, third.connectionString);
-    const { description } = cluster;
-    const started = new Servers(servers, toPrimary, toStandbys, description, () => cluster.stop());
+    const started = new Servers(servers, toPrimary, toStandbys, cluster);
     await started.haveCaughtUp();
     return started;
   } catch (error) {
     await cluster.stop();
     throw error;
   }
-}
-
-function asServer(replica: Replica, index: number): Server {
-  const { connectionString } = replica;
-  return {
-    ...replica,
-    name: 'ABC'.charAt(index),
-    run: (...statements) => run(connectionString, statements),
-  };
-}
-
-async function run(
-  connectionString: string,
-  statements: readonly string[],
-): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString, query_timeout: WAIT_MS });
-  client.on('error', () => {}); // its query rejects as well
-  try {
-    await client.connect();
-    let rows: Record<string, unknown>[] = [];
-    for (const statement of statements) ({ rows } = await client.query(statement));
-    return rows;
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
-
-/** Makes a standby stream from another server. It need not be told where the timeline has forked off: it finds out. */
-async function follow(standby: Server, primary: Server): Promise<void> {
-  // Its own word on where it is: containers reach each other on other ports than this process does.
-  const [row] = await primary.run(
-    `select format('host=%s port=%s user=postgres', host(inet_server_addr()), inet_server_port())`,
-  );
-  await standby.run(
-    `alter system set primary_conninfo = '${String(row?.['format'])}'`,
-    'select pg_reload_conf()',
-  );
 }
 
 /** A fast shutdown, after which nothing is lost. It is not a standby, so nothing else can stop it. */
@@ -205,27 +213,4 @@ async function endOriginalPrimary(connectionString: string): Promise<void> {
       (error: unknown) => Object(error).code === 'ECONNREFUSED',
     );
   await until('the first primary is gone', isGone);
-}
-
-const RECEIVED = 'greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())';
-
-async function received(standby: Server): Promise<string> {
-  const [row] = await standby.run(`select ${RECEIVED}::text as lsn`);
-  return String(row?.['lsn']);
-}
-
-async function hasReplayedAll(standby: Server): Promise<void> {
-  return hasReplayed(standby, await received(standby));
-}
-
-async function hasReplayed(standby: Server, lsn: string): Promise<void> {
-  const query = `select pg_last_wal_replay_lsn() >= '${lsn}'::pg_lsn as "isThere"`;
-  await until(
-    `${standby.name} has replayed ${lsn}`,
-    async () => (await standby.run(query))[0]?.['isThere'] === true,
-  );
-}
-
-export function until(state: string, isReached: () => Promise<boolean>): Promise<void> {
-  return pollUntil(isReached, WAIT_MS, () => `It took more than ${WAIT_MS} ms until ${state}.`);
 }

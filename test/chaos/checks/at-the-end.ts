@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Server, Servers } from '../servers.ts';
+import type { Server } from '../server.ts';
+import type { Servers } from '../servers.ts';
 import type { ServiceProcess } from '../service/service-process.ts';
 import type { Client } from '../traffic/client.ts';
 import type { Run } from '../traffic/run.ts';

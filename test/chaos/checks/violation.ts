@@ -8,6 +8,7 @@ export type Invariant =
   | 'nothing committed is lost'
   | 'a session never goes back'
   | 'a session sees its own writes'
+  | 'a session sees nothing of a stray'
   | 'each answer is there in time'
   | 'no answer but those that are meant'
   | 'the budget is kept'

@@ -30,6 +30,8 @@ export interface Fault {
   readonly name: string;
   /** The heavier, the more often. */
   readonly weight: number;
+  /** Default is that it always is. */
+  readonly isPossible?: (stage: Stage) => boolean;
   /** Chooses how to strike. Nothing happens yet. */
   readonly plan: (stage: Stage, random: Random) => Plan;
 }

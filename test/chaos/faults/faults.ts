@@ -1,9 +1,10 @@
 import type { TcpProxy } from '../../support/tcp-proxy.ts';
 import type { Random } from '../random.ts';
-import type { Server } from '../servers.ts';
+import type { Server } from '../server.ts';
 import { conflictWithReads } from './conflict.ts';
 import { type Fault, type Plan, TARGETS } from './fault.ts';
 import { starvePrimaryPool, starveReplicaPool } from './starvation.ts';
+import { failOverWithStray } from './stray.ts';
 
 /** All that can happen. */
 export const FAULTS: readonly Fault[] = [
@@ -100,6 +101,13 @@ export const FAULTS: readonly Fault[] = [
       targets: TARGETS.filter((target) => target !== 'the service'),
       strike: () => servers.failOver(),
     }),
+  },
+  {
+    name: 'failover with a stray',
+    weight: 2,
+    // Only then are the files of the servers within reach, without which the stray cannot come back.
+    isPossible: ({ servers }) => servers.cluster.runtime === 'embedded',
+    plan: ({ servers }, random) => failOverWithStray(servers, random.integer(1_000, 3_000)),
   },
   {
     name: "standby at the primary's address",

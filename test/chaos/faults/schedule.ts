@@ -49,8 +49,9 @@ export class Schedule {
   async go(signal: AbortSignal): Promise<void> {
     const failure = new AbortController();
     const end = AbortSignal.any([signal, failure.signal]);
+    const faults = FAULTS.filter(({ isPossible }) => isPossible?.(this.#stage) ?? true);
     while (!end.aborted) {
-      const fault = this.#random.pickByWeight(FAULTS);
+      const fault = this.#random.pickByWeight(faults);
       const plan = fault.plan(this.#stage, this.#random);
       const turn = Promise.all(plan.targets.map(async (target) => this.#busy.get(target)));
       const over = turn

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
-import { type Servers, until } from '../servers.ts';
+import { until } from '../server.ts';
+import type { Servers } from '../servers.ts';
 import type { Plan, Stage } from './fault.ts';
 
 /** More than either pool of the service has clients. */

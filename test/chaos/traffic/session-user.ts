@@ -1,35 +1,40 @@
 import type { Random } from '../random.ts';
 import type { Actor } from './actor.ts';
 import type { Client } from './client.ts';
+import type { Cookie, CookieJar, Floor, Note } from './cookie-jar.ts';
 
-/** A snapshot whose description its owner changes: the number in it only grows. */
-export interface Note {
-  readonly runId: string;
-  readonly snapshotId: string;
-}
-
-/** What a session has to see of a note from now on. */
-export interface Floor {
-  readonly number: number;
-  readonly because: 'read' | 'wrote';
-}
+/** What a stray writes is this number, or a higher one: nobody else gets so far. */
+export const STRAY = 1_000_000_000;
 
 /** Reads a run's notes, and may change its own, in a session that its requests carry on. */
 export class SessionUser implements Actor {
   readonly pauseMs = 800;
-  readonly floors = new Map<string, Floor>();
+  readonly floors: Map<string, Floor>;
   readonly client: Client;
   readonly #own: Note;
   readonly #isWriter: boolean;
+  readonly #jar: CookieJar;
   readonly #random: Random;
   #position: string | undefined;
   #written = 0;
 
-  /** @param isWriter - one that only reads never goes back for no other reason than that it has read */
-  constructor(client: Client, own: Note, isWriter: boolean, random: Random) {
+  /**
+   * @param start - where an earlier part of the session was
+   * @param isWriter - one that only reads never goes back for no other reason than that it has read
+   */
+  constructor(
+    client: Client,
+    { own, position, floors }: Pick<Cookie, 'own'> & Partial<Cookie>,
+    isWriter: boolean,
+    jar: CookieJar,
+    random: Random,
+  ) {
     this.client = client;
     this.#own = own;
+    this.#position = position;
+    this.floors = new Map(floors);
     this.#isWriter = isWriter;
+    this.#jar = jar;
     this.#random = random;
   }
 
@@ -43,15 +48,23 @@ export class SessionUser implements Actor {
 
   async read(): Promise<boolean> {
     const path = `/runs/${this.#own.runId}/snapshots`;
-    const { status, body, position } = await this.client.ask('session reads', path, {
-      position: this.#position,
-    });
-    this.#position = position ?? this.#position;
+    const start = this.#position;
+    const answer = await this.client.ask('session reads', path, { position: start });
+    const { status, body, position = start } = answer;
+    this.#position = position;
     if (status === 408 || status === 503) return false;
     const found = status === 404 ? [] : (body as { snapshots: Listed[] }).snapshots;
     const numbers = new Map(found.map(({ id, description }) => [id, Number(description)]));
+    if (found.some(({ description }) => Number(description) >= STRAY)) {
+      if (start === undefined) return true; // nothing was seen before, so nothing is promised
+      const expected = 'only what is, or was, on the primary';
+      throw this.client.violation('a session sees nothing of a stray', expected, 'what is not');
+    }
     for (const [id, floor] of this.floors) this.#check(id, floor, numbers.get(id));
     for (const [id, number] of numbers) this.floors.set(id, { number, because: 'read' });
+    if (position !== undefined) {
+      this.#jar.put({ own: this.#own, position, floors: new Map(this.floors) });
+    }
     return status === 200;
   }
 

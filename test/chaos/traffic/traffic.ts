@@ -3,10 +3,12 @@ import type { Stage } from '../faults/fault.ts';
 import type { Random } from '../random.ts';
 import type { Actor } from './actor.ts';
 import { Client, type Service } from './client.ts';
+import { CookieJar, type Note } from './cookie-jar.ts';
 import { Newcomer, Storms } from './newcomer.ts';
 import { Run } from './run.ts';
 import { Runner } from './runner.ts';
-import { type Note, SessionUser } from './session-user.ts';
+import { Returner } from './returner.ts';
+import { SessionUser } from './session-user.ts';
 import { Tally } from './tally.ts';
 import { Writer } from './writer.ts';
 
@@ -18,6 +20,7 @@ const NEWCOMERS = 16;
 const SESSIONS = 16;
 /** Few enough for them to see each other's changes. */
 const SESSIONS_OF_A_RUN = 4;
+const RETURNERS = 4;
 
 /** Everybody who asks the service. */
 export interface Traffic {
@@ -58,17 +61,21 @@ export async function prepareTraffic(service: Service, random: Random): Promise<
   const notes = await Promise.all(
     times(SESSIONS / SESSIONS_OF_A_RUN, (index) => startNotes(client(`notes-${index}`))),
   );
+  const jar = new CookieJar(random.fork('jar'));
   const sessions = notes
     .flat()
-    .map((note, index) =>
+    .map((own, index) =>
       make(
         `session-${index}`,
-        (own, choices) => new SessionUser(own, note, index % 2 === 0, choices),
+        (each, choices) => new SessionUser(each, { own }, index % 2 === 0, jar, choices),
       ),
     );
+  const returners = times(RETURNERS, (index) =>
+    make(`returner-${index}`, (own, choices) => new Returner(own, jar, choices)),
+  );
   const spare = client('spare');
   const { runId } = await startRun(spare);
-  const actors = [...writers, ...runners, ...newcomers, ...sessions];
+  const actors = [...writers, ...runners, ...newcomers, ...sessions, ...returners];
   return {
     tally,
     runs,
