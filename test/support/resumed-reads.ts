@@ -6,7 +6,7 @@ import {
 import { createCausalSession } from 'kysely-replica-fallback/postgres';
 
 /** Reads an order, with `overrides` as a read takes them. */
-export type Ask<Client, T> = (overrides?: Partial<ReplicaFallbackOptions<Client, T>>) => Promise<T>;
+type Ask<Client, T> = (overrides?: Partial<ReplicaFallbackOptions<Client, T>>) => Promise<T>;
 
 /** A way to read that has to see something. */
 export interface ResumedRead<Client, T> {

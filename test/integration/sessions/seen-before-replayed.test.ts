@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import { createReplicaFallback } from 'kysely-replica-fallback';
 import { createCausalSession, walCatchUp, walPosition } from 'kysely-replica-fallback/postgres';
 import type { Replica } from 'kysely-replica-fallback/testing';
@@ -6,6 +6,7 @@ import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../support/connect.ts';
 import { addOrder, createOrders, findOrder, type OrdersDatabase } from '../../support/orders.ts';
 import { openSharedCluster } from '../../support/shared-cluster.ts';
+import { commitSlowly, prepareSlowCommit } from '../../support/slow-commit.ts';
 import { walSource } from '../../support/wal-source.ts';
 
 const cluster = await openSharedCluster();
@@ -15,18 +16,6 @@ afterAll(() => connection.end());
 const primary = connection.db;
 await createOrders(primary);
 await addOrder('1', 0)(primary);
-
-/** A standby shows what a transaction did before it has deleted the files of the tables that went with it. */
-
-const TABLES = Array.from({ length: 2_000 }, (_, index) => `short_lived_${index}`);
-const AT_ONCE = 500;
-
-async function forAllTables(db: Kysely<OrdersDatabase>, statement: (table: string) => string) {
-  for (let from = 0; from < TABLES.length; from += AT_ONCE) {
-    const statements = TABLES.slice(from, from + AT_ONCE).map(statement);
-    await sql.raw(`do $$ begin ${statements.join(';')}; end $$`).execute(db);
-  }
-}
 
 const find = (db: Kysely<OrdersDatabase>) => findOrder(db, '1').executeTakeFirstOrThrow();
 
@@ -45,23 +34,17 @@ function openOn({ connectionString }: Replica) {
 test('never goes back behind what a standby shows and has not replayed', { retry: 2 }, async () => {
   const [busy, late = busy] = cluster.replicas;
   await late.setApplyDelay(0);
-  await forAllTables(primary, (table) => `create table ${table} (id integer)`);
+  await prepareSlowCommit(primary);
   await Promise.all([busy.waitForReplay(), late.waitForReplay()]);
   await late.setApplyDelay(60_000);
   const { version: before } = await find(primary);
   const onBusy = openOn(busy);
 
-  const dropping = primary.transaction().execute(async (transaction) => {
-    await transaction
-      .updateTable('orders')
-      .set({ version: before + 1 })
-      .execute();
-    await forAllTables(transaction, (table) => `drop table ${table}`);
-  });
+  const committing = commitSlowly(primary, before + 1);
   let session = onBusy.start();
   while ((await session.read(find)).version === before) session = onBusy.start();
   const replayed = await onBusy.replayed();
-  await dropping;
+  await committing;
 
   expect(walSource().compare(replayed ?? '', await walPosition(primary))).toBe('behind');
   const later = openOn(late).start(await session.position());
