@@ -27,6 +27,11 @@ const find = (db: Kysely<OrdersDatabase>) => findOrder(db, '1').executeTakeFirst
 async function waitForStandby(name: string): Promise<void> {
   await sql`alter system set synchronous_standby_names = ${sql.lit(name)}`.execute(primary.db);
   await sql`select pg_reload_conf()`.execute(primary.db);
+  // The server tells its connections a moment later.
+  const setting = sql<{
+    name: string;
+  }>`select current_setting('synchronous_standby_names') as name`;
+  await expect.poll(async () => (await setting.execute(primary.db)).rows).toEqual([{ name }]);
 }
 
 test('a session can see a commit on a replica that the primary does not show yet', async () => {
