@@ -61,8 +61,9 @@ export interface RecoveryReport {
  * - `late`: none had, when the longest wait of `retryMs` was over
  * - `hopeless`: none could have by then, so the read did not wait any longer
  * - `unknown`: a position was not known, so the read went on as without `catchUp`
+ * - `aborted`: the read's `signal` aborted first
  */
-export type CatchUpEnd = 'caught_up' | 'late' | 'hopeless' | 'unknown';
+export type CatchUpEnd = 'caught_up' | 'late' | 'hopeless' | 'unknown' | 'aborted';
 
 /** What a {@link RecoveryReport} says about an informed wait. */
 export interface CatchUpReport {

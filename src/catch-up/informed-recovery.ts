@@ -1,6 +1,7 @@
 import { afterDelay } from '../after-delay.ts';
 import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
+import { isReason } from '../verdict.ts';
 import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
 import type { PositionSource } from './position-source.ts';
 import { DEFAULT_TIMEOUT_MS } from '../retry-policy.ts';
@@ -49,6 +50,7 @@ export async function recover<Client>(
   const { options, isBehind } = read;
   const since = performance.now();
   let attemptsMs = 0;
+  let hasEnded = false;
   const ask = async (replica?: Client): Promise<void> => {
     const askedAt = performance.now();
     await read.askReplica('replica_retry', replica);
@@ -59,11 +61,34 @@ export async function recover<Client>(
     const report = { waitedFor: isBehind ? 'after' : 'existence', end, waitMs } as const;
     read.noteCatchUp(report);
     recordCatchUp(report, options);
+    hasEnded = true;
     if (end !== 'unknown') return true;
     read.floor = givenFloor(read);
     return isBehind; // no answer of a replica could count
   };
+  try {
+    return await waitAndAsk(source, read, windowMs, { since, ask, conclude });
+  } catch (error) {
+    if (!hasEnded && isReason(error, options.signal)) conclude('aborted');
+    throw error;
+  }
+}
 
+/** A wait that is under way. */
+interface Wait<Client> {
+  readonly since: number;
+  readonly ask: (replica?: Client) => Promise<void>;
+  /** Tells how it ended. What it returns is what {@link recover} does. */
+  readonly conclude: (end: CatchUpEnd) => boolean;
+}
+
+async function waitAndAsk<Client>(
+  source: PositionSource<Client>,
+  read: InformedRead<Client>,
+  windowMs: number,
+  { since, ask, conclude }: Wait<Client>,
+): Promise<boolean> {
+  const { options, isBehind } = read;
   // The primary was asked in vain when the read began.
   if (isBehind && read.floor === undefined) return conclude('unknown');
   let floor = isBehind ? read.floor : await findNow(source, read, windowMs);
