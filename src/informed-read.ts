@@ -18,15 +18,25 @@ export interface CatchUp<Client> {
   /**
    * Runs a query on a replica that has replayed a position.
    *
+   * @param assertWanted - throws when nobody waits for the answer any more. Called when there is a connection
    * @throws ReplicaBehindError if it has not, or if that is not known
    */
-  runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T>;
+  runAt<T>(
+    replica: Client,
+    position: string,
+    query: PinnedQuery<Client, T>,
+    assertWanted?: () => void,
+  ): Promise<T>;
   /**
    * Runs the query of a read with `after` on the primary. Without this method, the query runs without a check.
    *
    * @throws NotPrimaryError if the server that answers is not a primary
    */
-  runOnPrimary?<T>(primary: Client, query: PinnedQuery<Client, T>): Promise<T>;
+  runOnPrimary?<T>(
+    primary: Client,
+    query: PinnedQuery<Client, T>,
+    assertWanted?: () => void,
+  ): Promise<T>;
   /** Rung 2 of a read with `after`. The primary has `windowMs` milliseconds to say where it is. */
   begin(read: InformedRead<Client>, windowMs: number): Promise<void>;
   /**

@@ -80,9 +80,12 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     // A connection that does not come in time is part of the wait: perhaps those who hold them wait for this read.
     const timeoutMs = longestWait(this.options.retryMs) || DEFAULT_TIMEOUT_MS;
     return (db, context) =>
-      startedWithin(timeoutMs, context.signal, (start) =>
-        catchUp.runAt(db, floor.position, (pinned) =>
-          start(() => startQuery(query, pinned, context)),
+      startedWithin(timeoutMs, context.signal, (start, assertWanted) =>
+        catchUp.runAt(
+          db,
+          floor.position,
+          (pinned) => start(() => startQuery(query, pinned, context)),
+          assertWanted,
         ),
       );
   }
@@ -91,7 +94,12 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     const query = this.#query;
     const runOnPrimary = runOnPrimaryOf<Client>(this.options);
     if (runOnPrimary === undefined) return query;
-    return (db, context) => runOnPrimary(db, (pinned) => startQuery(query, pinned, context));
+    return (db, context) =>
+      runOnPrimary(
+        db,
+        (pinned) => startQuery(query, pinned, context),
+        () => context.signal?.throwIfAborted(),
+      );
   }
 
   /** Asks the primary, or joins a read that is asking it, unless the budget has no spill left. */

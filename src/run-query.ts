@@ -70,16 +70,20 @@ export function startQuery<Client, T>(
 export async function startedWithin<T>(
   timeoutMs: number,
   signal: AbortSignal | undefined,
-  run: (start: (query: () => Promise<T>) => Promise<T>) => Promise<T>,
+  run: (start: (query: () => Promise<T>) => Promise<T>, assertWanted: () => void) => Promise<T>,
 ): Promise<T> {
   const late = new ReplicaBehindError('unknown');
   const started = Promise.withResolvers<true>();
   let isLate = false;
-  const answer = run((query) => {
-    if (isLate) return Promise.reject(late);
+  const assertWanted = () => {
+    signal?.throwIfAborted();
+    if (isLate) throw late;
+  };
+  const answer = run(async (query) => {
+    assertWanted();
     started.resolve(true);
     return query();
-  });
+  }, assertWanted);
   isLate = !(await within(
     timeoutMs,
     Promise.race([started.promise, answer.then(() => true)]),

@@ -68,8 +68,13 @@ export class SourcedCatchUp<Client> implements CatchUp<Client> {
     this.source.compare(position, position);
   }
 
-  runAt<T>(replica: Client, position: string, query: PinnedQuery<Client, T>): Promise<T> {
-    return this.source.runAt(replica, position, query);
+  runAt<T>(
+    replica: Client,
+    position: string,
+    query: PinnedQuery<Client, T>,
+    assertWanted?: () => void,
+  ): Promise<T> {
+    return this.source.runAt(replica, position, query, assertWanted);
   }
 
   begin(read: InformedRead<Client>, windowMs: number): Promise<void> {

@@ -24,16 +24,21 @@ export function observed<Client>(
     databaseOf: (client) => source.databaseOf?.(client),
     compare: (replayed, position) =>
       position === ORIGIN ? 'reached' : source.compare(replayed, position),
-    runAt: (replica, position, query) =>
-      source.runAt(replica, position === ORIGIN ? undefined : position, async (pinned) => {
-        const value = await query(pinned).catch(async (error: unknown) => {
-          // It may mean "not found", which the next read must not contradict either.
+    runAt: (replica, position, query, assertWanted) =>
+      source.runAt(
+        replica,
+        position === ORIGIN ? undefined : position,
+        async (pinned) => {
+          const value = await query(pinned).catch(async (error: unknown) => {
+            // It may mean "not found", which the next read must not contradict either.
+            await observe(pinned).catch(() => saw(undefined));
+            throw error;
+          });
+          // Of a replica that does not tell, the answer stands all the same.
           await observe(pinned).catch(() => saw(undefined));
-          throw error;
-        });
-        // Of a replica that does not tell, the answer stands all the same.
-        await observe(pinned).catch(() => saw(undefined));
-        return value;
-      }),
+          return value;
+        },
+        assertWanted,
+      ),
   });
 }

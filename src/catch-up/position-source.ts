@@ -36,7 +36,11 @@ export interface PositionSource<Client> {
    *
    * @throws NotPrimaryError when the server is no primary
    */
-  runOnPrimary?<T>(primary: Client, query: PinnedQuery<Client, T>): Promise<T>;
+  runOnPrimary?<T>(
+    primary: Client,
+    query: PinnedQuery<Client, T>,
+    assertWanted?: () => void,
+  ): Promise<T>;
   /**
    * An object that stands for the database behind a client. Reads by one source share what is known of a database, whichever
    * client of it they have: with Kysely, `withSchema()` and `withPlugin()` make new ones. Without this method, or if it returns
@@ -53,6 +57,7 @@ export interface PositionSource<Client> {
    * Runs `query` once, on a replica that has replayed `position`. The check and the query have to be answered by the same
    * server, and the check has to be over before the query's snapshot is taken. What the query throws is thrown as it is.
    *
+   * @param assertWanted - call it when there is a connection, before the check: it throws when nobody waits for the answer any more
    * @param position - `undefined` runs the query on one server, without a check: a session does its own after it
    * @throws ReplicaBehindError when the replica has not replayed `position`, or does not tell
    */
@@ -60,5 +65,6 @@ export interface PositionSource<Client> {
     replica: Client,
     position: string | undefined,
     query: PinnedQuery<Client, T>,
+    assertWanted?: () => void,
   ): Promise<T>;
 }

@@ -72,24 +72,26 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
     whenReplayed,
     databaseOf,
     compare: compareGtidPositions,
-    runAt: (replica, position, query) =>
+    runAt: (replica, position, query, assertWanted) =>
       pinned(
         'replica',
         replica,
         pin,
         async (connection) => {
+          assertWanted?.();
           if (position === undefined) return;
           const server = await assertReplayed(position, connection);
           if (pin === 'connection') await assertNoneOpen(server, connection, 'replica', replica);
         },
         query,
       ),
-    runOnPrimary: (primary, query) =>
+    runOnPrimary: (primary, query, assertWanted) =>
       pinned(
         'primary',
         primary,
         pin,
         async (connection) => {
+          assertWanted?.();
           const server = await assertPrimary(connection);
           if (pin === 'connection') await assertNoneOpen(server, connection, 'primary', primary);
         },

@@ -79,8 +79,9 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
     whenReplayed,
     databaseOf,
     compare: compareWalPositions,
-    runAt: (replica, position, query) =>
+    runAt: (replica, position, query, assertWanted) =>
       runPinned(replica, 'replica', pin, async (pinned, connection) => {
+        assertWanted?.();
         if (position === undefined) return query(pinned);
         const check = assertReplayed(position, readReplayed(connection));
         if (!pipeline) {
@@ -94,8 +95,9 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
         return answer;
       }),
     // Not in a pipeline, which the pool of the primary need not have.
-    runOnPrimary: (primary, query) =>
+    runOnPrimary: (primary, query, assertWanted) =>
       runPinned(primary, 'primary', pin, async (pinned, connection) => {
+        assertWanted?.();
         await assertPrimary(connection);
         return query(pinned);
       }),
