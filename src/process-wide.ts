@@ -6,19 +6,16 @@ import { SCOPE } from './telemetry-names.ts';
  */
 export function processWide<Kept extends object>(name: string, create: () => Kept): Kept {
   const key = Symbol.for(`${SCOPE.name}.${name}`);
-  const kept: unknown = Reflect.get(globalThis, key);
-  if (isKept<Kept>(kept)) return kept;
-  const created = create();
-  Object.defineProperty(globalThis, key, { value: created });
-  return created;
+  const shared: { [key: symbol]: Kept | undefined } = globalThis;
+  let kept = shared[key];
+  if (kept === undefined) {
+    kept = create();
+    Object.defineProperty(shared, key, { value: kept });
+  }
+  return kept;
 }
 
 /** The same for copies of one version. Those of another one keep their own. */
 export function versionWide<Kept extends object>(name: string, create: () => Kept): Kept {
   return processWide(`${name}@${SCOPE.version}`, create);
-}
-
-/** By its name. */
-function isKept<Kept>(kept: unknown): kept is Kept {
-  return kept !== undefined;
 }

@@ -16,7 +16,8 @@ export function markVersion(made: object): void {
  */
 export function isOfThisVersion(option: string, given: unknown): boolean {
   const version: unknown = Reflect.get(Object(given), VERSION);
-  if (version === undefined || version === SCOPE.version) return version !== undefined;
+  if (typeof version !== 'string') return false;
+  if (version === SCOPE.version) return true;
   const expected = `by the same version of ${SCOPE.name} (${SCOPE.version})`;
-  throw new InvalidOptionError(option, expected, given, `one by version ${String(version)}`);
+  throw new InvalidOptionError(option, expected, given, `one by version ${version}`);
 }

@@ -14,8 +14,6 @@ class ReplicaWatch {
   readonly #patience = new Patience();
   /** In the order in which they came. */
   readonly #waiters = new Set<Waiter>();
-  /** Whether the replica can wait by itself. */
-  #canStay = false;
   #newest: string | undefined;
   #query: { readonly startedAt: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -62,29 +60,21 @@ class ReplicaWatch {
     });
   }
 
-  /**
-   * Waits on the server, where it can, for the lowest target. A read that joins is looked at after that, so it takes no longer than
-   * one with the shortest window can spare, and is short when all can wait for long. After half a second, looks cost less.
-   */
+  /** Waits on the server, where it can, for the lowest target. A read that joins meanwhile is looked at after that. */
   #stay(): void {
     const waiting = survey(this.#waiters);
     if (waiting === undefined) return;
-    const { latestSince, shortestMs, lowest, isBelowAll } = waiting;
-    const pauseMs = Math.max(SOONEST_MS, (performance.now() - latestSince) / 10);
-    if (this.#canStay && pauseMs > STAY_MS) return this.#lookIn(STAY_MS);
-    const mayTakeTime = isBelowAll && shortestMs <= LONG_WINDOW_MS;
-    const stayMs = mayTakeTime ? Math.min(STAY_MS, shortestMs / 4) : 0;
-    const arrival = lowest.stay(Math.max(SHORTEST_STAY_MS, stayMs));
-    this.#canStay = arrival !== undefined;
-    if (arrival === undefined) return this.#lookIn(pauseMs);
+    const { latestSince, lowest } = waiting;
+    const arrival = lowest.stay(stayOf(waiting));
+    if (arrival === undefined) {
+      const pauseMs = Math.max(SOONEST_MS, (performance.now() - latestSince) / 10);
+      this.#timer = setTimeout(() => this.#look(), pauseMs);
+      return;
+    }
     this.#ask(arrival, (reach, askedAt) => {
       this.#tellAll(reach === 'reached' ? judgeOnce(lowest.target, askedAt) : () => reach);
       this.#look();
     });
-  }
-
-  #lookIn(ms: number): void {
-    this.#timer = setTimeout(() => this.#look(), ms);
   }
 
   /** One query at a time. */
@@ -139,10 +129,18 @@ const NO_COMPARISON = 'The position of a replica does not compare.';
 /** The shortest time between two looks, in milliseconds. */
 const SOONEST_MS = 1;
 
-/** How long a server is asked to wait at a time, at most and at least: meanwhile, nobody else is looked for. In milliseconds. */
+/** How long a server is asked to wait at a time, at most: meanwhile, nobody else is looked for. In milliseconds. */
 const STAY_MS = 50;
-const SHORTEST_STAY_MS = 10;
-const LONG_WINDOW_MS = 1_000;
+
+/**
+ * How long a server is asked to wait now: no longer than the read with the shortest window can spare, nor than a read can that may
+ * join ones with long windows. It is as short as looks are where it says nothing of other targets.
+ */
+function stayOf({ shortestMs, isBelowAll }: NonNullable<ReturnType<typeof survey>>): number {
+  if (!isBelowAll) return STAY_MS / 5;
+  if (shortestMs > 1_000) return STAY_MS / 2;
+  return Math.min(Math.max(shortestMs / 4, STAY_MS / 5), STAY_MS);
+}
 
 /** The watch over a replica, the same for all who wait for it by one source. */
 export const watchOver = perSource('watches', () => new ReplicaWatch());

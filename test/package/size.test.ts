@@ -4,8 +4,8 @@ import { rolldown } from 'rolldown';
 import { expect, inject, test } from 'vitest';
 
 test.for([
-  ['the ladder', '{ createReplicaFallback, withReplicaFallback }', 7_500],
-  ['all of the core', '*', 8_500],
+  ['the ladder', '{ createReplicaFallback, withReplicaFallback }', 7_700],
+  ['all of the core', '*', 8_700],
 ] as const)(
   '%s is smaller than it may be, bundled and compressed, without its dependencies',
   async ([, names, most]) => {

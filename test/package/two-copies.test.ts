@@ -154,7 +154,7 @@ test('what is known of a database is shared by the copies, as are shared queries
     },
     async connect() {
       return {
-        query: pool.query,
+        query: (sql: string) => pool.query(sql),
         setTypeParser: () => {},
         on: () => {},
         removeListener: () => {},

@@ -216,27 +216,32 @@ class ModelRead {
       return end !== 'unknown' || isBehind ? 'informed' : 'blind';
     };
 
-    if (isBehind && this.#floor === undefined) return conclude('unknown');
-    let floor = isBehind ? this.#floor : this.#findNow(this.#windowMs);
-    if (floor === undefined) {
-      const how = conclude('unknown');
-      if (how === 'informed' || this.#now < deadline) return how;
-      this.#ask('replica_retry', this.#next);
-      return 'informed';
-    }
-    for (;;) {
-      this.#floor = floor;
-      const arrived = this.#waitFor(floor.position, deadline);
-      if (typeof arrived === 'string') return conclude(arrived);
-      ask(arrived);
-      const hasFailed = this.#last.verdict === 'failure';
-      if (hasFailed ? this.#sound.length === 0 : !this.#hasMissed || floor.isFinal) {
-        return conclude('caught_up');
+    try {
+      if (isBehind && this.#floor === undefined) return conclude('unknown');
+      let floor = isBehind ? this.#floor : this.#findNow(this.#windowMs);
+      if (floor === undefined) {
+        const how = conclude('unknown');
+        if (how === 'informed' || this.#now < deadline) return how;
+        this.#ask('replica_retry', this.#next);
+        return 'informed';
       }
-      // It has what was asked for, but not the row, which may be newer.
-      if (!hasFailed) floor = this.#findNow(Math.max(0, deadline - this.#now));
-      if (floor === undefined) return conclude('unknown');
-      if (this.#now >= deadline) return conclude('late');
+      for (;;) {
+        this.#floor = floor;
+        const arrived = this.#waitFor(floor.position, deadline);
+        if (typeof arrived === 'string') return conclude(arrived);
+        ask(arrived);
+        const hasFailed = this.#last.verdict === 'failure';
+        if (hasFailed ? this.#sound.length === 0 : !this.#hasMissed || floor.isFinal) {
+          return conclude('caught_up');
+        }
+        // It has what was asked for, but not the row, which may be newer.
+        if (!hasFailed) floor = this.#findNow(Math.max(0, deadline - this.#now));
+        if (floor === undefined) return conclude('unknown');
+        if (this.#now >= deadline) return conclude('late');
+      }
+    } catch (error) {
+      if (error === ABORTED) conclude('aborted');
+      throw error;
     }
   }
 

@@ -100,18 +100,4 @@ describe('where the replica waits by itself', () => {
     await vi.advanceTimersByTimeAsync(60);
     await high;
   });
-
-  test('a long read costs no more questions than one for each 50 ms', async () => {
-    const { cluster } = await farBehindAndWaiting();
-    const { replica } = cluster;
-    const long = readEntry(cluster, 1_000, 20_000);
-    await vi.advanceTimersByTimeAsync(1_000);
-    const { asked } = replica;
-    await vi.advanceTimersByTimeAsync(10_000);
-
-    expect(replica.asked - asked).toBeLessThanOrEqual(201);
-    replica.has = 1_000;
-    await vi.advanceTimersByTimeAsync(100);
-    expect((await long).report).toMatchObject({ outcome: 'replica_retry' });
-  });
 });
