@@ -24,8 +24,10 @@ export async function selectText(
 ): Promise<string | undefined> {
   // mysql2 gives rows and fields, mariadb rows, and a row may be an object or an array.
   let value: unknown = await sqlClient(db, option).select(sql);
-  while (isObject(value)) [value] = Object.values(value);
-  return typeof value === 'string' ? value : undefined;
+  while (isObject(value) && !(value instanceof Uint8Array)) [value] = Object.values(value);
+  // Drivers give bytes where they are told to, as by `typeCast: false`, and for the character set `binary`.
+  const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : value;
+  return typeof text === 'string' ? text : undefined;
 }
 
 /**

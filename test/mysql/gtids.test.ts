@@ -16,6 +16,25 @@ const TIMEOUT_MS = 120_000;
 const poolOf = (server: DatabaseServer) => openMysql2(server.connectionString);
 
 onEachBrand((cluster, brand) => {
+  test.for<[string, object]>([
+    ['typeCast: false', { typeCast: false }],
+    ['the character set binary', { charset: 'binary' }],
+  ])('mysql2 gives a position with %s', async ([, options]) => {
+    const { primary, replicas } = cluster();
+    await primary.ask('create table if not exists numbers (id int primary key)');
+    await replicas[0].catchUp();
+    const open = ({ connectionString: uri }: DatabaseServer) => {
+      const pool = mysql.createPool({ uri, ...options });
+      onTestFinished(() => pool.end());
+      return pool;
+    };
+    const position = await gtidPosition(open(primary));
+    expect(position).toBe(await gtidPosition(poolOf(primary)));
+    expect(compareGtidPositions((await readReplayed(open(replicas[0]))) ?? '', position)).toBe(
+      'reached',
+    );
+  });
+
   test.for([
     { client: 'Kysely', open: openKysely },
     { client: 'mysql2', open: openMysql2 },

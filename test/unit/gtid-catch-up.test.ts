@@ -329,6 +329,17 @@ test.for([
   expect(await gtidPosition(poolWith(gtids).pool)).toBe(position);
 });
 
+test.for([
+  (bytes: Buffer) => [[{ text: bytes }], []],
+  (bytes: Buffer) => [[[bytes]], []],
+  (bytes: Buffer) => [{ text: bytes }],
+])('a position may come as bytes, as by `typeCast: false`: %s', async (answer) => {
+  const query = async () => answer(Buffer.from('mariadb;1;1;;0-1-5'));
+  const pool: SqlPool = { query, getConnection: unused };
+
+  expect(await gtidPosition(pool)).toBe('0-1-5');
+});
+
 test.for(['mariadb;1;0;0-1-5;', 'mysql;;', 'else', null])(
   'of %j, a primary has no position',
   async (gtids) => {
