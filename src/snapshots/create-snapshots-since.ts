@@ -7,6 +7,7 @@ import { checkedSnapshotsSince, getSnapshotsSince } from './get-snapshots-since.
 import { SnapshotNotFoundError } from './snapshot-not-found-error.ts';
 import { isIncomplete, type SnapshotPage } from './snapshot-page.ts';
 import type { SnapshotsSince } from './snapshots-since-query.ts';
+import type { WithSnapshotTables } from './tables.ts';
 
 /** All options of `withReplicaFallback` except `isMiss`. */
 export type SnapshotsSinceOptions<Client> = Omit<
@@ -47,7 +48,7 @@ export type ReadSnapshotsSince<Client> = (
  * }
  * ```
  */
-export function createSnapshotsSince<DB>(
+export function createSnapshotsSince<DB extends WithSnapshotTables>(
   defaults: SnapshotsSinceOptions<Kysely<DB>>,
 ): ReadSnapshotsSince<Kysely<DB>> {
   const bound = bindOptions<Kysely<DB>, SnapshotPage>(defaults, { operation: 'snapshots_since' });

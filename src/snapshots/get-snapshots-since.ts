@@ -9,7 +9,7 @@ import {
   type SnapshotsSince,
   snapshotsSinceQuery,
 } from './snapshots-since-query.ts';
-import type { SnapshotTables } from './tables.ts';
+import type { SnapshotTables, WithSnapshotTables } from './tables.ts';
 
 /** Kysely's options of these names, which 0.28 takes no notice of. */
 export interface AbortOptions {
@@ -53,7 +53,7 @@ const HIGHEST_LIMIT = 1000;
  * const { snapshots, hasMore } = await getSnapshotsSince(primary, { runId, snapshotId });
  * ```
  */
-export async function getSnapshotsSince<DB>(
+export async function getSnapshotsSince<DB extends WithSnapshotTables>(
   db: Kysely<DB>,
   since: SnapshotsSince,
   execution?: AbortOptions,

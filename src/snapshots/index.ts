@@ -14,4 +14,5 @@ export {
   type ExecutionSnapshotTable,
   type SnapshotTables,
   type WaitpointTable,
+  type WithSnapshotTables,
 } from './tables.ts';

@@ -63,6 +63,11 @@ export interface SnapshotTables {
   completed_waitpoint: CompletedWaitpointTable;
 }
 
+/** A database that has the tables, by these names, or as `CamelCasePlugin` spells them. */
+export type WithSnapshotTables =
+  | { [Table in keyof SnapshotTables]: object }
+  | { executionSnapshot: object; waitpoint: object; completedWaitpoint: object };
+
 /**
  * Bytes, not a language's rules: it is the order in which the ids were made, and the same on every server, whereas two
  * machines with different C libraries may sort one language differently, which corrupts the index of a replica.
