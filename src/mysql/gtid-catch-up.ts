@@ -4,11 +4,10 @@ import { countAs } from '../catch-up/per-source.ts';
 import type { PositionSource, Reach } from '../catch-up/position-source.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
-import type { Pin } from '../databases/sql-client.ts';
-import type { CatchUp, PinnedQuery } from '../informed-read.ts';
+import type { CatchUp } from '../informed-read.ts';
 import { databaseOf, type GtidClient, runPinned, selectText } from './gtid-client.ts';
 import { compareGtidPositions, neededFor } from './gtid-position.ts';
-import { assertNoneOpen, isOpenTransaction, openOn } from './open-transaction.ts';
+import { assertNoneOpen } from './open-transaction.ts';
 import {
   askGtidPosition,
   askReplica,
@@ -73,53 +72,23 @@ export function gtidCatchUp(options: GtidCatchUpOptions = {}): CatchUp<GtidClien
     databaseOf,
     compare: compareGtidPositions,
     runAt: (replica, position, query, assertWanted) =>
-      pinned(
-        'replica',
-        replica,
-        pin,
-        async (connection) => {
-          assertWanted?.();
-          if (position === undefined) return;
+      runPinned(replica, 'replica', pin, async (pinned, connection) => {
+        assertWanted?.();
+        if (position !== undefined) {
           const server = await assertReplayed(position, connection);
           if (pin === 'connection') await assertNoneOpen(server, connection, 'replica', replica);
-        },
-        query,
-      ),
+        }
+        return query(pinned);
+      }),
     runOnPrimary: (primary, query, assertWanted) =>
-      pinned(
-        'primary',
-        primary,
-        pin,
-        async (connection) => {
-          assertWanted?.();
-          const server = await assertPrimary(connection);
-          if (pin === 'connection') await assertNoneOpen(server, connection, 'primary', primary);
-        },
-        query,
-      ),
+      runPinned(primary, 'primary', pin, async (pinned, connection) => {
+        assertWanted?.();
+        const server = await assertPrimary(connection);
+        if (pin === 'connection') await assertNoneOpen(server, connection, 'primary', primary);
+        return query(pinned);
+      }),
   };
   return createCatchUp(countAs('GTIDs', source));
-}
-
-/** Runs a check, and then a query, on one connection. */
-async function pinned<T>(
-  option: 'primary' | 'replica',
-  client: object,
-  pin: Pin,
-  check: (connection: object) => Promise<void>,
-  query: PinnedQuery<object, T>,
-): Promise<T> {
-  let hasBegun = false;
-  try {
-    return await runPinned(client, option, pin, async (db, connection) => {
-      hasBegun = true;
-      await check(connection);
-      return query(db);
-    });
-  } catch (error) {
-    // In a transaction that somebody has left open, no other one begins.
-    throw !hasBegun && isOpenTransaction(error) ? openOn(option, client, error) : error;
-  }
 }
 
 /** It reads no table, so the query's snapshot is taken after it, at every isolation level. */

@@ -1,7 +1,7 @@
 import { type KyselyClient, kyselyClient } from '../databases/kysely-client.ts';
 import type { Pin, PinnedRun, SqlClient } from '../databases/sql-client.ts';
 import { invalidOption } from '../errors.ts';
-import { heldConnectionOf, holdConnection } from '../held-connection.ts';
+import { runPinned as pinnedRun } from '../databases/run-pinned.ts';
 import { isObject } from '../is-object.ts';
 import { poolClient, type SqlPool } from './sql-pool.ts';
 
@@ -42,13 +42,9 @@ export async function runPinned<T>(
   how: Pin,
   run: PinnedRun<T>,
 ): Promise<T> {
-  const held = heldConnectionOf(db);
-  if (held !== undefined) return run(held.pinned, held.connection);
-  const client = sqlClient(db, option);
-  if (client.pin === undefined) throw invalidOption(option, A_CLIENT, db);
-  return client.pin(how, (pinned, connection) =>
-    holdConnection({ client: db, pinned, connection }, () => run(pinned, connection)),
-  );
+  const outcome = pinnedRun(sqlClient(db, option), db, option, how, run);
+  if (outcome === undefined) throw invalidOption(option, A_CLIENT, db);
+  return outcome;
 }
 
 /** What stands for the database behind a client. `undefined` for a client of an unknown shape. */

@@ -1,6 +1,5 @@
-import { someError } from '../databases/driver-errors.ts';
-import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
-import { warn } from '../instruments.ts';
+import { isOpenTransaction, NONE_OPEN, openOn } from '../databases/open-transaction.ts';
+import { InvalidOptionError } from '../errors.ts';
 import { databaseOf, selectText } from './gtid-client.ts';
 import type { GtidServer } from './server-gtids.ts';
 
@@ -20,27 +19,10 @@ export async function assertNoneOpen(
   if (server?.isAutocommit === false) {
     throw new InvalidOptionError(option, NONE_OPEN, client, 'one with `autocommit` off');
   }
-  if (server?.isInTransaction ?? (await isInTransaction(connection))) throw openOn(option, client);
-}
-
-/** What comes of a query that cannot run because a transaction is open on its connection. */
-export function openOn(option: 'primary' | 'replica', client: object, cause?: unknown): Error {
-  if (option === 'primary') {
-    const error = new InvalidOptionError(option, NONE_OPEN, client, 'one with an open transaction');
-    error.cause = cause;
-    return error;
+  if (server?.isInTransaction ?? (await isInTransaction(connection))) {
+    throw openOn(option, client, databaseOf(client) ?? client);
   }
-  const database = databaseOf(client) ?? client;
-  if (!warned.has(database)) {
-    warned.add(database);
-    warn('A connection of a replica has an open transaction, so that it cannot show what is new.');
-  }
-  // Another connection, another replica or the primary can answer.
-  return new ReplicaBehindError('unknown');
 }
-
-/** What a server says to `set transaction` in a transaction. */
-export const isOpenTransaction = someError(({ errno }) => errno === 1568);
 
 /** An ordinary user of MySQL cannot ask. This sets what is set already, which is an error in a transaction. */
 function isInTransaction(connection: object): Promise<boolean> {
@@ -55,7 +37,3 @@ function isInTransaction(connection: object): Promise<boolean> {
     },
   );
 }
-
-const warned = new WeakSet();
-const NONE_OPEN =
-  'a client whose connections have no open transaction: `autocommit` on, and each transaction ended before its connection goes back';

@@ -14,3 +14,11 @@ export function showsMore(server: string): string {
 function firstBytes(count: number, text: string): string {
   return `encode(substr(sha256(convert_to(${text}, 'UTF8')), 1, ${count}), 'hex')`;
 }
+
+/**
+ * SQL that says whether the next statement on the connection sees all that is committed by then. It does not in a transaction of
+ * one snapshot that somebody has left open: there, this statement is not the first one.
+ */
+export const SEES_ALL = `
+  current_setting('transaction_isolation') = 'read committed'
+  or transaction_timestamp() = statement_timestamp()`;

@@ -1,8 +1,9 @@
 import { assertNoTransaction, uncommitted } from '../databases/committed.ts';
+import { openOn } from '../databases/open-transaction.ts';
 import { someError } from '../databases/driver-errors.ts';
 import { NotPrimaryError } from '../errors.ts';
 import { selectText } from './clients/wal-client.ts';
-import { hashOf } from './hash-sql.ts';
+import { hashOf, SEES_ALL } from './hash-sql.ts';
 
 /** Asks a primary for its position, of a client that nobody has checked. */
 export async function askWalPosition(
@@ -22,10 +23,14 @@ export async function askWalPosition(
 }
 
 /** @throws NotPrimaryError for a standby. A primary does not become one while a connection to it lasts. */
-export async function assertPrimary(connection: object): Promise<void> {
-  const isStandby = await selectText(connection, 'select pg_is_in_recovery()::text', 'primary');
+export async function assertPrimary(connection: object, primary: object): Promise<void> {
+  const state = await selectText(connection, PRIMARY_STATE, 'primary');
+  const [isStandby, seesAll] = state?.split(' ') ?? [];
   if (isStandby !== 'false') throw new NotPrimaryError();
+  if (seesAll === 'false') throw openOn('primary', primary, primary);
 }
+
+const PRIMARY_STATE = `select pg_is_in_recovery()::text || ' ' || (${SEES_ALL})::text`;
 
 /** What PostgreSQL answers when a standby is asked where its log ends. */
 const isInRecovery = someError(({ code }) => code === '55000');

@@ -1,17 +1,24 @@
 import { perDatabase } from '../catch-up/per-database.ts';
 import type { Reach } from '../catch-up/position-source.ts';
 import { databaseOf, selectText } from './clients/wal-client.ts';
-import { hashOf, showsMore } from './hash-sql.ts';
+import { hashOf, SEES_ALL, showsMore } from './hash-sql.ts';
 import { lsnOf } from './wal-position.ts';
 
 /** What a standby has replayed. `undefined` for a server that is no standby. */
 export async function readReplayed(standby: object): Promise<string | undefined> {
+  const replayed = await askReplayedOn(standby);
+  return replayed?.position;
+}
+
+/** The same of a connection, and whether the next query there sees all that is replayed by then. */
+export async function askReplayedOn(standby: object) {
   const askedAt = performance.now();
   const replayed = await askReplayed(standby, REPLAYED);
   if (replayed === undefined) return undefined;
+  const { seesAll } = replayed;
   const known = knownTimelines.get(replayed.server);
   if (known !== undefined && askedAt - known.askedAt < FORGET_AFTER_MS) {
-    return `${known.timeline}-${replayed.lsn}`;
+    return { position: `${known.timeline}-${replayed.lsn}`, seesAll };
   }
   const whole = await askReplayed(standby, REPLAYED_ON_TIMELINE);
   if (whole === undefined) return undefined;
@@ -20,7 +27,8 @@ export async function readReplayed(standby: object): Promise<string | undefined>
   knownTimelines.set(server, { timeline, askedAt });
   // At an address that several servers share, another one may have answered, which speaks for itself alone. Of the same one,
   // what it had first counts: in a pipeline, the query came in between.
-  return `${timeline}-${server === replayed.server ? replayed.lsn : lsn}`;
+  const position = `${timeline}-${server === replayed.server ? replayed.lsn : lsn}`;
+  return { position, seesAll };
 }
 
 interface KnownTimeline {
@@ -36,9 +44,9 @@ const MOST_KNOWN = 100;
 async function askReplayed(standby: object, sql: string) {
   const text = await selectText(standby, sql);
   if (text === undefined) return undefined;
-  const [lsn = '', server = '', version, timeline = ''] = text.split(' ');
+  const [lsn = '', server = '', version, seesAll, timeline = ''] = text.split(' ');
   versionOf({ databaseOf }, standby).number = Number(version);
-  return { lsn, server, timeline };
+  return { lsn, server, seesAll: seesAll !== 'false', timeline };
 }
 
 /** As `server_version_num`. */
@@ -57,6 +65,7 @@ const REPLAYED = `
     || case when lsn = pg_last_wal_receive_lsn() then '' else ${showsMore('server')} end
     || ' ' || server
     || ' ' || current_setting('server_version_num')
+    || ' ' || (${SEES_ALL})::text
   from (
     select pg_last_wal_replay_lsn() as lsn, extract(epoch from pg_postmaster_start_time())::text as server
   ) as replay

@@ -4,8 +4,9 @@ import type { PositionSource } from '../catch-up/position-source.ts';
 import { InvalidOptionError, ReplicaBehindError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { databaseOf, runPinned, type WalClient } from './clients/wal-client.ts';
-import { readReplayed, whenReplayed } from './replayed-position.ts';
+import { askReplayedOn, readReplayed, whenReplayed } from './replayed-position.ts';
 import { someError } from '../databases/driver-errors.ts';
+import { openOn } from '../databases/open-transaction.ts';
 import { askWalPosition, assertPrimary } from './primary-position.ts';
 import {
   compareWalPositions,
@@ -83,7 +84,7 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
       runPinned(replica, 'replica', pin, async (pinned, connection) => {
         assertWanted?.();
         if (position === undefined) return query(pinned);
-        const check = assertReplayed(position, readReplayed(connection));
+        const check = assertReplayed(position, connection, replica);
         if (!pipeline) {
           await check;
           return query(pinned);
@@ -98,22 +99,20 @@ export function walCatchUp(options: WalCatchUpOptions = {}): CatchUp<WalClient> 
     runOnPrimary: (primary, query, assertWanted) =>
       runPinned(primary, 'primary', pin, async (pinned, connection) => {
         assertWanted?.();
-        await assertPrimary(connection);
+        await assertPrimary(connection, primary);
         return query(pinned);
       }),
   };
   return createCatchUp(countAs(asynchronousCommits ? 'inserted WAL' : 'WAL', source));
 }
 
-async function assertReplayed(
-  position: string,
-  replayed: Promise<string | undefined>,
-): Promise<void> {
-  const has = await replayed.catch((error: unknown) => {
+async function assertReplayed(position: string, connection: object, replica: object) {
+  const has = await askReplayedOn(connection).catch((error: unknown) => {
     if (isRefusal(error)) return undefined;
     throw error;
   });
-  const reach = has === undefined ? 'unknown' : compareWalPositions(has, position);
+  if (has?.seesAll === false) throw openOn('replica', replica, databaseOf(replica) ?? replica);
+  const reach = has === undefined ? 'unknown' : compareWalPositions(has.position, position);
   if (reach !== 'reached') throw new ReplicaBehindError(reach);
 }
 

@@ -1,5 +1,5 @@
 import { invalidOption } from '../../errors.ts';
-import { heldConnectionOf, holdConnection } from '../../held-connection.ts';
+import { runPinned as pinnedRun } from '../../databases/run-pinned.ts';
 import { isObject } from '../../is-object.ts';
 import { type DrizzleClient, drizzleClient, type DrizzleConnection } from './drizzle.ts';
 import {
@@ -46,13 +46,9 @@ export async function runPinned<T>(
   how: Pin,
   run: PinnedRun<T>,
 ): Promise<T> {
-  const held = heldConnectionOf(db);
-  if (held !== undefined) return run(held.pinned, held.connection);
-  const client = sqlClient(db, option);
-  if (client.pin === undefined) throw invalidOption(option, A_CLIENT, db);
-  return client.pin(how, (pinned, connection) =>
-    holdConnection({ client: db, pinned, connection }, () => run(pinned, connection)),
-  );
+  const outcome = pinnedRun(sqlClient(db, option), db, option, how, run);
+  if (outcome === undefined) throw invalidOption(option, A_CLIENT, db);
+  return outcome;
 }
 
 /** What stands for the database behind a client. `undefined` for a client of an unknown shape. */
