@@ -4,15 +4,29 @@ import type { ReplicaFallbackOptions } from './options.ts';
 import { versionWide } from './process-wide.ts';
 import { isOfThisVersion, markVersion } from './version.ts';
 import { bindAndStart, startRead } from './with-replica-fallback.ts';
+import {
+  type ByKeyOverrides,
+  type ByKeyQuery,
+  readByKey,
+  type RowKey,
+} from './with-replica-fallback-by-key.ts';
 
 /**
  * Reads with a service's defaults. An option in `overrides` replaces the default of the same name for this one read;
  * `undefined` leaves the default in place. Rejects as `withReplicaFallback` does.
  */
-export type ReplicaFallback<Client> = <T>(
-  query: ReplicaQuery<Client, T>,
-  overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
-) => Promise<T>;
+export interface ReplicaFallback<Client> {
+  <T>(
+    query: ReplicaQuery<Client, T>,
+    overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
+  ): Promise<T>;
+  /** Reads the rows of many keys, as `withReplicaFallbackByKey` does. A default of `isMiss` or `coalesceKey` does not count there. */
+  byKey<Key extends RowKey, Row>(
+    keys: readonly Key[],
+    query: ByKeyQuery<Client, NoInfer<Key>, Row>,
+    overrides: ByKeyOverrides<Client, NoInfer<Key>, NoInfer<Row>>,
+  ): Promise<Row[]>;
+}
 
 /**
  * Validates a service's options up front and returns a function that runs queries with them.
@@ -38,14 +52,30 @@ export function createReplicaFallback<Client>(
   defaults: ReplicaFallbackOptions<Client, unknown>,
 ): ReplicaFallback<Client> {
   const bound = bindOptions(defaults);
-  const read: ReplicaFallback<Client> = (query, overrides) => {
-    if (overrides !== undefined) return bindAndStart(query, overrides, bound);
-    try {
-      return startRead(query, bound);
-    } catch (error) {
-      return Promise.reject(error); // of a getter that the client has
-    }
-  };
+  const read: ReplicaFallback<Client> = Object.assign(
+    <T>(
+      query: ReplicaQuery<Client, T>,
+      overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
+    ): Promise<T> => {
+      if (overrides !== undefined) return bindAndStart(query, overrides, bound);
+      try {
+        return startRead(query, bound);
+      } catch (error) {
+        return Promise.reject(error); // of a getter that the client has
+      }
+    },
+    {
+      byKey: <Key extends RowKey, Row>(
+        keys: readonly Key[],
+        query: ByKeyQuery<Client, Key, Row>,
+        overrides: ByKeyOverrides<Client, Key, Row>,
+      ): Promise<Row[]> =>
+        readByKey(keys, query, overrides, {
+          bind: (options) => bindOptions(options, bound),
+          start: startRead,
+        }),
+    },
+  );
   boundOptions.set(read, bound);
   markVersion(read);
   return read;

@@ -30,6 +30,7 @@ export type { Recovery, RetryBounds, RetryMs, RetryPolicy } from './retry-policy
 export { withReplicaFallback } from './with-replica-fallback.ts';
 export {
   type ByKeyOptions,
+  type ByKeyOverrides,
   type ByKeyQuery,
   type RowKey,
   withReplicaFallbackByKey,

@@ -1,5 +1,6 @@
 import type { AttemptContext, ReplicaQuery } from './attempt.ts';
-import { bindOptions } from './bind-options.ts';
+import { assertObject } from './assert-object.ts';
+import { type BoundOptions, bindOptions } from './bind-options.ts';
 import { InvalidOptionError, invalidOption } from './errors.ts';
 import { attempted } from './miss.ts';
 import type { ReplicaFallbackOptions } from './options.ts';
@@ -32,6 +33,12 @@ export interface ByKeyOptions<Client, Key extends RowKey, Row> extends Omit<
   /** The key that a row belongs to. */
   readonly keyOf: (row: Row) => Widened<Key>;
 }
+
+/** Those of a read by keys that has a service's defaults, or is in a session. */
+export type ByKeyOverrides<Client, Key extends RowKey, Row> = Partial<
+  ByKeyOptions<Client, Key, Row>
+> &
+  Pick<ByKeyOptions<Client, Key, Row>, 'keyOf'>;
 
 /** Its type, and not the very keys that were given. In a generic function, TypeScript knows no more of it than `Key`. */
 type Widened<Key extends RowKey> =
@@ -72,12 +79,28 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
   query: ByKeyQuery<NoInfer<Client>, NoInfer<Key>, Row>,
   options: ByKeyOptions<Client, NoInfer<Key>, NoInfer<Row>>,
 ): Promise<Row[]> {
+  return readByKey(keys, query, options, { bind: bindOptions, start: startRead });
+}
+
+/** How a read by keys becomes reads: on their own, with a service's defaults, or in a session. */
+interface Reading<Client> {
+  bind<T>(options: Partial<ReplicaFallbackOptions<Client, T>>): BoundOptions<Client, T>;
+  start<T>(query: ReplicaQuery<Client, T>, options: BoundOptions<Client, T>): Promise<T>;
+}
+
+/** Reads what is missing, and no more, until all keys have a row or nobody is left to ask. */
+export async function readByKey<Client, Key extends RowKey, Row>(
+  keys: readonly Key[],
+  query: ByKeyQuery<Client, Key, Row>,
+  options: ByKeyOverrides<Client, Key, Row>,
+  reading: Reading<Client>,
+): Promise<Row[]> {
   const wanted = distinct(keys);
   if (typeof query !== 'function') throw invalidOption('query', 'a function', query);
-  const bound = bindOptions<Client, readonly Row[]>(options);
-  assertLeftOut('isMiss', bound.isMiss);
-  assertLeftOut('coalesceKey', bound.coalesceKey);
+  assertObject('options', 'an object', options);
   const { keyOf } = options;
+  for (const name of ['isMiss', 'coalesceKey']) assertLeftOut(name, Reflect.get(options, name));
+  const bound = reading.bind<readonly Row[]>(options);
   if (typeof keyOf !== 'function') throw invalidOption('keyOf', 'a function', keyOf);
 
   const type = typeof wanted[0];
@@ -113,7 +136,7 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
     return query(db, keysLeft, attempt);
   };
   if (missing.size === 0) return [];
-  const rows = await startRead(queryMissing, { ...bound, isMiss });
+  const rows = await reading.start(queryMissing, { ...bound, isMiss, coalesceKey: undefined });
   if (rowsByKey.size === 0) keep(rows); // A bypass asks no classifier.
   assertSameKeys();
   const inOrder: Row[] = [];

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely, Transaction } from 'kysely';
 import {
   createReplicaFallback,
-  type ReplicaFallback,
   type ReplicaFallbackOptions,
+  type ReplicaQuery,
 } from 'kysely-replica-fallback';
 import {
   type CausalSession,
@@ -29,8 +29,10 @@ export function createSessions<DB>(options: ReplicaFallbackOptions<Kysely<DB>, u
   });
   const storage = new AsyncLocalStorage<CausalSession<Kysely<DB>>>();
 
-  const read: ReplicaFallback<Kysely<DB>> = (query, overrides) =>
-    (storage.getStore() ?? { read: readAlone }).read(query, overrides);
+  const read = <T>(
+    query: ReplicaQuery<Kysely<DB>, T>,
+    overrides?: Partial<ReplicaFallbackOptions<Kysely<DB>, T>>,
+  ): Promise<T> => (storage.getStore() ?? { read: readAlone }).read(query, overrides);
 
   async function write<T>(query: (transaction: Transaction<DB>) => Promise<T>): Promise<T> {
     try {

@@ -10,6 +10,12 @@ import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
 import { countQueries } from '../shared-queries.ts';
 import { startRead } from '../with-replica-fallback.ts';
+import {
+  type ByKeyOverrides,
+  type ByKeyQuery,
+  readByKey,
+  type RowKey,
+} from '../with-replica-fallback-by-key.ts';
 import { SourcedCatchUp, sourceOf } from './create-catch-up.ts';
 import { ORIGIN, observed } from './observed-source.ts';
 import type { PositionSource } from './position-source.ts';
@@ -37,6 +43,12 @@ export interface CausalSession<Client> {
     query: ReplicaQuery<Client, T>,
     overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
   ): Promise<T>;
+  /** Reads the rows of many keys, as `withReplicaFallbackByKey` does. */
+  byKey<Key extends RowKey, Row>(
+    keys: readonly Key[],
+    query: ByKeyQuery<Client, NoInfer<Key>, Row>,
+    overrides: ByKeyOverrides<Client, NoInfer<Key>, NoInfer<Row>>,
+  ): Promise<Row[]>;
   /**
    * Tells the session that it wrote, after the write was committed. Its later reads see that.
    *
@@ -153,7 +165,21 @@ class Session<Client> implements CausalSession<Client> {
     query: ReplicaQuery<Client, T>,
     overrides: Partial<ReplicaFallbackOptions<Client, T>> = {},
   ): Promise<T> {
-    const options = bindOptions(overrides, this.#bound);
+    return this.#start(query, bindOptions(overrides, this.#bound));
+  }
+
+  byKey<Key extends RowKey, Row>(
+    keys: readonly Key[],
+    query: ByKeyQuery<Client, Key, Row>,
+    overrides: ByKeyOverrides<Client, Key, Row>,
+  ): Promise<Row[]> {
+    return readByKey(keys, query, overrides, {
+      bind: (options) => bindOptions(options, this.#bound),
+      start: (read, options) => this.#start(read, options),
+    });
+  }
+
+  async #start<T>(query: ReplicaQuery<Client, T>, options: BoundOptions<Client, T>): Promise<T> {
     const after = this.#floor.with(options.after) ?? (this.#isMonotonic ? ORIGIN : undefined);
     try {
       return await startRead((db, attempt) => this.#run(query, db, attempt), {

@@ -1,11 +1,12 @@
 import {
+  createReplicaFallback,
   InvalidOptionError,
   PrimaryBudgetExceededError,
   type ReplicaFallbackOptions,
   type RowKey,
   withReplicaFallbackByKey,
 } from 'kysely-replica-fallback';
-import { createCatchUp } from 'kysely-replica-fallback/catch-up';
+import { createCatchUp, createCausalSession } from 'kysely-replica-fallback/catch-up';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { describe, expect, test } from 'vitest';
 import { AT_ONCE } from '../support/scripted-clients.ts';
@@ -292,6 +293,42 @@ test.for([
   );
 
   expect(await read).toEqual(keys.map((id) => ({ id })));
+});
+
+describe('with the defaults of a service', () => {
+  test('asks only for what is missing, and a default classifier does not count', async () => {
+    const { asked, options, query } = servers({ replica: [1], primary: [1, 2] });
+    const { keyOf: key, ...defaults } = options;
+    const read = createReplicaFallback({ ...defaults, isMiss: () => true });
+
+    expect(await read.byKey([1, 2], query, { keyOf: key })).toEqual([
+      { id: 1, from: 'replica' },
+      { id: 2, from: 'primary' },
+    ]);
+    expect(asked).toEqual([
+      ['replica', [1, 2]],
+      ['replica_retry', [2]],
+      ['primary', [2]],
+    ]);
+  });
+
+  test('an override replaces the default', async () => {
+    const { asked, options, query } = servers({ replica: [], primary: [1] });
+    const { keyOf: key, ...defaults } = options;
+    const read = createReplicaFallback(defaults);
+
+    await read.byKey([1], query, { keyOf: key, enabled: false });
+    expect(asked).toEqual([['primary', [1]]]);
+  });
+});
+
+test('a session learns from reads by keys', async () => {
+  const { options, query } = servers({ replica: [1], primary: [1] });
+  const { keyOf: key, ...defaults } = options;
+  const session = createCausalSession(createReplicaFallback({ ...defaults, catchUp: caughtUp }));
+
+  expect(await session.byKey([1], query, { keyOf: key })).toEqual([{ id: 1, from: 'replica' }]);
+  expect(await session.position()).toBe('1');
 });
 
 describe('rejects', () => {

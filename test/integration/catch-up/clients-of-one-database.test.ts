@@ -1,6 +1,10 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { CamelCasePlugin, type Kysely } from 'kysely';
-import { createReplicaFallback, type ReplicaFallback } from 'kysely-replica-fallback';
+import {
+  createReplicaFallback,
+  type ReplicaFallbackOptions,
+  type ReplicaQuery,
+} from 'kysely-replica-fallback';
 import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { Pool } from 'pg';
@@ -25,7 +29,7 @@ const READS = 50;
 const find = (id: string) => (db: Client) => findOrder(db, id).executeTakeFirst();
 
 /** A read with clients of its own. */
-function reader(derive: (db: Client) => Client, windowMs: number): ReplicaFallback<Client> {
+function reader(derive: (db: Client) => Client, windowMs: number) {
   const catchUp = walCatchUp();
   const read = createReplicaFallback({
     primary: database.primary.db,
@@ -33,7 +37,10 @@ function reader(derive: (db: Client) => Client, windowMs: number): ReplicaFallba
     catchUp,
     retryMs: windowMs,
   });
-  return (query, overrides) =>
+  return <T>(
+    query: ReplicaQuery<Client, T>,
+    overrides: Partial<ReplicaFallbackOptions<Client, T>> = {},
+  ) =>
     read(query, {
       primary: derive(database.primary.db),
       replica: derive(database.replica.db),

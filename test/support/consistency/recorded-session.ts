@@ -6,7 +6,7 @@ import { findVersion } from '../version-readers.ts';
 import type { Operation } from './operation.ts';
 
 /** A session, or what is tested in its place. */
-export type AnySession = CausalSession<Kysely<OrdersDatabase>>;
+export type AnySession = Omit<CausalSession<Kysely<OrdersDatabase>>, 'byKey'>;
 
 /** What all sessions of a history have in common. */
 export interface Recording {

@@ -350,7 +350,7 @@ describe('options of a session', () => {
 
   const MADE = 'by `createReplicaFallback`';
   test.each([
-    ['read', MADE, () => createCausalSession(async () => undefined as never)],
+    ['read', MADE, () => createCausalSession((async () => {}) as never)],
     ['read', MADE, () => createCausalSession(reader(fakeCluster(), { catchUp: undefined }))],
     ['options', 'an object', () => createCausalSession(read, null as never)],
     [
