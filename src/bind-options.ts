@@ -5,7 +5,7 @@ import type { CatchUp } from './informed-read.ts';
 import { A_SWITCH } from './is-enabled.ts';
 import { isNonEmptyString } from './is-non-empty-string.ts';
 import { isObject } from './is-object.ts';
-import type { ReplicaFallbackOptions } from './options.ts';
+import type { ReadOverrides, ReplicaFallbackOptions } from './options.ts';
 import { assertRetryMs, isDelay, LONGEST_DELAY } from './retry-policy.ts';
 import { insteadOfRouted } from './routed-client.ts';
 import { isOfThisVersion } from './version.ts';
@@ -24,14 +24,15 @@ export type BoundOptions<Client, T> = UncheckedOptions<Client, T> & {
 };
 
 /**
- * Reads each option once, wherever the object has it from, checks it, and takes the default for one that is `undefined`.
+ * Reads each option once, wherever the object has it from, checks it, and takes the default for one that is `undefined`. With
+ * defaults, `null` is none of either.
  *
  * @param defaults - have been checked
  * @throws InvalidOptionError for the first option that is not valid
  */
 export function bindOptions<Client, T>(
-  options: Partial<ReplicaFallbackOptions<Client, T>>,
-  defaults: Partial<ReplicaFallbackOptions<Client, T>> = {},
+  options: ReadOverrides<Client, T>,
+  defaults: Partial<ReplicaFallbackOptions<Client, T>> = NO_DEFAULTS,
 ): BoundOptions<Client, T> {
   assertObject('options', 'an object', options);
   const {
@@ -55,67 +56,83 @@ export function bindOptions<Client, T>(
     logger,
     onOutcome,
   } = options;
+  const isGiven = defaults === NO_DEFAULTS ? isDefined : isNotNull;
   if (primary !== defaults.primary) assertReadsFromPrimary(primary);
-  if (replica !== undefined) assertReplica(replica);
-  if (pickReplica !== undefined) assertFunction('pickReplica', pickReplica);
-  if (transaction !== undefined) assertClient('transaction', transaction, 'a transaction');
-  if (enabled !== undefined) {
+  if (isGiven(replica)) assertReplica(replica);
+  if (isGiven(pickReplica)) assertFunction('pickReplica', pickReplica);
+  if (isGiven(transaction)) assertClient('transaction', transaction, 'a transaction');
+  if (isGiven(enabled)) {
     assert(['boolean', 'function'].includes(typeof enabled), 'enabled', A_SWITCH, enabled);
   }
-  if (isMiss !== undefined) {
+  if (isGiven(isMiss)) {
     assertFunction('isMiss', isMiss);
     assert(isAboutMisses(isMiss), 'isMiss', ABOUT_MISSES, isMiss);
   }
-  if (isUnavailable !== undefined) {
+  if (isGiven(isUnavailable)) {
     assertFunction('isUnavailable', isUnavailable);
     assert(isAboutErrors(isUnavailable), 'isUnavailable', ABOUT_ERRORS, isUnavailable);
   }
-  if (replicaTimeoutMs !== undefined) assertTimeLimit('replicaTimeoutMs', replicaTimeoutMs);
-  if (retryMs !== undefined) assertRetryMs(retryMs);
-  if (catchUp !== undefined) {
+  if (isGiven(replicaTimeoutMs)) assertTimeLimit('replicaTimeoutMs', replicaTimeoutMs);
+  if (isGiven(retryMs)) assertRetryMs(retryMs);
+  if (isGiven(catchUp)) {
     assertMethods('catchUp', A_CATCH_UP, catchUp, 'validate', 'runAt', 'begin', 'recover');
     isOfThisVersion('catchUp', catchUp);
   }
-  if (after !== undefined) assertPosition(after, catchUp ?? defaults.catchUp);
-  if (primaryBudget !== undefined) {
+  if (isGiven(after)) assertPosition(after, orDefault(catchUp, defaults.catchUp));
+  if (isGiven(primaryBudget)) {
     assertMethods('primaryBudget', A_BUDGET, primaryBudget, 'deposit', 'withdraw');
   }
-  if (coalesceKey !== undefined) {
-    assertName('coalesceKey', coalesceKey);
-    const isNamed = operation !== undefined || defaults.operation !== undefined;
-    assert(isNamed, 'operation', 'given, as `coalesceKey` is', operation);
-  }
-  if (signal !== undefined) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
-  if (operation !== undefined) assertName('operation', operation);
-  if (meter !== undefined) {
+  if (isGiven(coalesceKey)) assertName('coalesceKey', coalesceKey);
+  if (isGiven(signal)) assert(isSignal(signal), 'signal', 'an AbortSignal', signal);
+  if (isGiven(operation)) assertName('operation', operation);
+  if (isGiven(meter)) {
     assertMethods('meter', 'an OpenTelemetry Meter', meter, 'createCounter', 'createHistogram');
   }
-  if (missCounter !== undefined) assertName('missCounter', missCounter);
-  if (logger !== undefined) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
-  if (onOutcome !== undefined) assertFunction('onOutcome', onOutcome);
+  if (isGiven(missCounter)) assertName('missCounter', missCounter);
+  if (isGiven(logger)) assertMethods('logger', A_LOGGER, logger, 'warn', 'error');
+  if (isGiven(onOutcome)) assertFunction('onOutcome', onOutcome);
   const bound: UncheckedOptions<Client, T> = {
     primary,
-    replica: replica ?? defaults.replica,
-    pickReplica: pickReplica ?? defaults.pickReplica,
-    transaction: transaction ?? defaults.transaction,
-    enabled: enabled ?? defaults.enabled,
-    isMiss: isMiss ?? defaults.isMiss,
-    isUnavailable: isUnavailable ?? defaults.isUnavailable,
-    replicaTimeoutMs: replicaTimeoutMs ?? defaults.replicaTimeoutMs,
-    retryMs: retryMs ?? defaults.retryMs,
-    catchUp: catchUp ?? defaults.catchUp,
-    after: after ?? defaults.after,
-    primaryBudget: primaryBudget ?? defaults.primaryBudget,
-    coalesceKey: coalesceKey ?? defaults.coalesceKey,
-    signal: signal ?? defaults.signal,
-    operation: operation ?? defaults.operation,
-    meter: meter ?? defaults.meter,
-    missCounter: missCounter ?? defaults.missCounter,
-    logger: logger ?? defaults.logger,
-    onOutcome: onOutcome ?? defaults.onOutcome,
+    replica: orDefault(replica, defaults.replica),
+    pickReplica: orDefault(pickReplica, defaults.pickReplica),
+    transaction: orDefault(transaction, defaults.transaction),
+    enabled: orDefault(enabled, defaults.enabled),
+    isMiss: orDefault(isMiss, defaults.isMiss),
+    isUnavailable: orDefault(isUnavailable, defaults.isUnavailable),
+    replicaTimeoutMs: orDefault(replicaTimeoutMs, defaults.replicaTimeoutMs),
+    retryMs: orDefault(retryMs, defaults.retryMs),
+    catchUp: orDefault(catchUp, defaults.catchUp),
+    after: orDefault(after, defaults.after),
+    primaryBudget: orDefault(primaryBudget, defaults.primaryBudget),
+    coalesceKey: orDefault(coalesceKey, defaults.coalesceKey),
+    signal: orDefault(signal, defaults.signal),
+    operation: orDefault(operation, defaults.operation),
+    meter: orDefault(meter, defaults.meter),
+    missCounter: orDefault(missCounter, defaults.missCounter),
+    logger: orDefault(logger, defaults.logger),
+    onOutcome: orDefault(onOutcome, defaults.onOutcome),
   };
   assertPrimary(bound);
+  const isNamed = bound.coalesceKey === undefined || bound.operation !== undefined;
+  assert(isNamed, 'operation', 'given, as `coalesceKey` is', operation);
+  const canCompare = bound.after === undefined || bound.catchUp !== undefined;
+  assert(canCompare, 'catchUp', 'given, as `after` is', catchUp);
   return bound;
+}
+
+const NO_DEFAULTS = {};
+
+function isDefined<Value>(given: Value): given is NonNullable<Value> {
+  return given !== undefined;
+}
+
+function isNotNull<Value>(given: Value): given is NonNullable<Value> {
+  return given !== undefined && given !== null;
+}
+
+/** `null` clears the default. */
+function orDefault<Value>(given: Value | null | undefined, byDefault: Value | undefined) {
+  return given === null ? undefined : (given ?? byDefault);
 }
 
 function assertPrimary<Client, T>(
@@ -144,8 +161,7 @@ function isSignal(given: AbortSignal): boolean {
 /** What is no position is not the service's mistake: it may come from a client. */
 function assertPosition(after: unknown, catchUp: CatchUp<never> | undefined): void {
   assert(typeof after === 'string', 'after', "a position, or 'now'", after);
-  assert(catchUp !== undefined, 'catchUp', 'given, as `after` is', catchUp);
-  if (after !== 'now') catchUp.validate(after);
+  if (after !== 'now') catchUp?.validate(after);
 }
 
 function assertReplica(replica: unknown): void {

@@ -1,6 +1,6 @@
 import type { ReplicaQuery } from './attempt.ts';
 import { type BoundOptions, bindOptions } from './bind-options.ts';
-import type { ReplicaFallbackOptions } from './options.ts';
+import type { ReadOverrides, ReplicaFallbackOptions } from './options.ts';
 import { versionWide } from './process-wide.ts';
 import { isOfThisVersion, markVersion } from './version.ts';
 import { bindAndStart, startRead } from './with-replica-fallback.ts';
@@ -13,13 +13,10 @@ import {
 
 /**
  * Reads with a service's defaults. An option in `overrides` replaces the default of the same name for this one read;
- * `undefined` leaves the default in place. Rejects as `withReplicaFallback` does.
+ * `undefined` leaves the default in place, and `null` clears it. Rejects as `withReplicaFallback` does.
  */
 export interface ReplicaFallback<Client> {
-  <T>(
-    query: ReplicaQuery<Client, T>,
-    overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
-  ): Promise<T>;
+  <T>(query: ReplicaQuery<Client, T>, overrides?: ReadOverrides<Client, T>): Promise<T>;
   /** Reads the rows of many keys, as `withReplicaFallbackByKey` does. A default of `isMiss` or `coalesceKey` does not count there. */
   byKey<Key extends RowKey, Row>(
     keys: readonly Key[],
@@ -53,10 +50,7 @@ export function createReplicaFallback<Client>(
 ): ReplicaFallback<Client> {
   const bound = bindOptions(defaults);
   const read: ReplicaFallback<Client> = Object.assign(
-    <T>(
-      query: ReplicaQuery<Client, T>,
-      overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
-    ): Promise<T> => {
+    <T>(query: ReplicaQuery<Client, T>, overrides?: ReadOverrides<Client, T>): Promise<T> => {
       if (overrides !== undefined) return bindAndStart(query, overrides, bound);
       try {
         return startRead(query, bound);

@@ -11,7 +11,7 @@ export {
 } from './errors.ts';
 export type { CatchUp, Floor, InformedRead, PinnedQuery } from './informed-read.ts';
 export { anyOf, attempted, type ErrorClass, noRow, noRows, returned, thrown } from './miss.ts';
-export type { ReplicaFallbackOptions, TransactionOf } from './options.ts';
+export type { ReadOverrides, ReplicaFallbackOptions, TransactionOf } from './options.ts';
 export {
   createPrimaryBudget,
   type PrimaryBudget,

@@ -133,3 +133,13 @@ type ConnectionOf<Pool> = Pool extends {
 }
   ? Connection
   : never;
+
+/**
+ * What a read has of its own, beside the defaults of `createReplicaFallback`. `undefined` leaves a default in place, and `null`
+ * clears it, for this one read.
+ */
+export type ReadOverrides<Client, T> = {
+  readonly [Name in keyof ReplicaFallbackOptions<Client, T>]?:
+    | ReplicaFallbackOptions<Client, T>[Name]
+    | (Name extends 'primary' ? undefined : null);
+};

@@ -3,7 +3,7 @@ import { assertObject } from './assert-object.ts';
 import { type BoundOptions, bindOptions } from './bind-options.ts';
 import { InvalidOptionError, invalidOption } from './errors.ts';
 import { attempted } from './miss.ts';
-import type { ReplicaFallbackOptions } from './options.ts';
+import type { ReadOverrides, ReplicaFallbackOptions } from './options.ts';
 import { startRead } from './with-replica-fallback.ts';
 
 /** What a row is found by. All keys of a read are of one type, because a `1` is not the key `'1'`. */
@@ -35,8 +35,9 @@ export interface ByKeyOptions<Client, Key extends RowKey, Row> extends Omit<
 }
 
 /** Those of a read by keys that has a service's defaults, or is in a session. */
-export type ByKeyOverrides<Client, Key extends RowKey, Row> = Partial<
-  ByKeyOptions<Client, Key, Row>
+export type ByKeyOverrides<Client, Key extends RowKey, Row> = Omit<
+  ReadOverrides<Client, readonly Row[]>,
+  'isMiss' | 'coalesceKey'
 > &
   Pick<ByKeyOptions<Client, Key, Row>, 'keyOf'>;
 
@@ -84,7 +85,7 @@ export async function withReplicaFallbackByKey<Client, Key extends RowKey, Row>(
 
 /** How a read by keys becomes reads: on their own, with a service's defaults, or in a session. */
 interface Reading<Client> {
-  bind<T>(options: Partial<ReplicaFallbackOptions<Client, T>>): BoundOptions<Client, T>;
+  bind<T>(options: ReadOverrides<Client, T>): BoundOptions<Client, T>;
   start<T>(query: ReplicaQuery<Client, T>, options: BoundOptions<Client, T>): Promise<T>;
 }
 

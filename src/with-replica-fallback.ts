@@ -5,7 +5,7 @@ import { heldConnectionOf, isInsideOfRead } from './held-connection.ts';
 import { observe } from './instruments.ts';
 import { isEnabled } from './is-enabled.ts';
 import { isTransaction } from './is-transaction.ts';
-import type { ReplicaFallbackOptions } from './options.ts';
+import type { ReadOverrides, ReplicaFallbackOptions } from './options.ts';
 import { Read } from './read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { firstReplica, listedReplicas } from './replicas.ts';
@@ -65,7 +65,7 @@ export function withReplicaFallback<Client, T>(
 /** Bad options reject, as everything else does that is wrong with a read. */
 export function bindAndStart<Client, T>(
   query: ReplicaQuery<Client, T>,
-  options: Partial<ReplicaFallbackOptions<Client, T>>,
+  options: ReadOverrides<Client, T>,
   defaults?: BoundOptions<Client, unknown>,
 ): Promise<T> {
   try {

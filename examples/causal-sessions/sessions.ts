@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely, Transaction } from 'kysely';
 import {
   createReplicaFallback,
+  type ReadOverrides,
   type ReplicaFallbackOptions,
   type ReplicaQuery,
 } from 'kysely-replica-fallback';
@@ -31,7 +32,7 @@ export function createSessions<DB>(options: ReplicaFallbackOptions<Kysely<DB>, u
 
   const read = <T>(
     query: ReplicaQuery<Kysely<DB>, T>,
-    overrides?: Partial<ReplicaFallbackOptions<Kysely<DB>, T>>,
+    overrides?: ReadOverrides<Kysely<DB>, T>,
   ): Promise<T> => (storage.getStore() ?? { read: readAlone }).read(query, overrides);
 
   async function write<T>(query: (transaction: Transaction<DB>) => Promise<T>): Promise<T> {

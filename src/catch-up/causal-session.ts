@@ -5,7 +5,7 @@ import { boundOptionsOf, type ReplicaFallback } from '../create-replica-fallback
 import { InvalidOptionError, invalidOption, InvalidPositionError } from '../errors.ts';
 import type { CatchUp } from '../informed-read.ts';
 import { isEnabled } from '../is-enabled.ts';
-import type { ReplicaFallbackOptions } from '../options.ts';
+import type { ReadOverrides } from '../options.ts';
 import type { ReadReport } from '../read-report.ts';
 import { startQuery } from '../run-query.ts';
 import { countQueries } from '../shared-queries.ts';
@@ -39,10 +39,7 @@ export interface CausalSessionOptions {
 /** Reads that see the session's own writes, and nothing older than what the session has seen. */
 export interface CausalSession<Client> {
   /** Reads as the function does that the session was made of. An override of `catchUp` is checked, and not used. */
-  read<T>(
-    query: ReplicaQuery<Client, T>,
-    overrides?: Partial<ReplicaFallbackOptions<Client, T>>,
-  ): Promise<T>;
+  read<T>(query: ReplicaQuery<Client, T>, overrides?: ReadOverrides<Client, T>): Promise<T>;
   /** Reads the rows of many keys, as `withReplicaFallbackByKey` does. */
   byKey<Key extends RowKey, Row>(
     keys: readonly Key[],
@@ -163,7 +160,7 @@ class Session<Client> implements CausalSession<Client> {
 
   async read<T>(
     query: ReplicaQuery<Client, T>,
-    overrides: Partial<ReplicaFallbackOptions<Client, T>> = {},
+    overrides: ReadOverrides<Client, T> = {},
   ): Promise<T> {
     return this.#start(query, bindOptions(overrides, this.#bound));
   }

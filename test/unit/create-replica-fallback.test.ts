@@ -5,6 +5,7 @@ import {
   type ReadReport,
   withReplicaFallback,
 } from 'kysely-replica-fallback';
+import { walCatchUp } from 'kysely-replica-fallback/postgres';
 import { recordReads } from 'kysely-replica-fallback/testing';
 import { expect, test } from 'vitest';
 import { ROW } from '../support/outcomes.ts';
@@ -44,6 +45,40 @@ test('keeps a default when its override is `undefined`', async () => {
   await read(query, { enabled: undefined, operation: 'o' });
 
   expect(asked).toEqual(['primary as primary']);
+});
+
+test('clears a default when its override is `null`, for one read', async () => {
+  const { query, asked, clients } = scriptClients({
+    replica: [misses],
+    primary: [gives(ROW), gives(ROW), gives(ROW)],
+  });
+  const read = createReplicaFallback({ ...clients, retryMs: 0, enabled: false });
+
+  await read(query);
+  await read(query, { enabled: null });
+  await read(query, { enabled: null, replica: null });
+
+  expect(asked).toEqual([
+    'primary as primary',
+    'replica as replica',
+    'primary as primary',
+    'primary as primary',
+  ]);
+});
+
+test.each([
+  ['operation', { operation: 'o', coalesceKey: 'key' }, { operation: null }],
+  ['catchUp', { catchUp: walCatchUp(), after: 'now' }, { catchUp: null }],
+  ['primary', {}, { primary: null as never }],
+])('does not clear `%s` where another option needs it', async (option, defaults, overrides) => {
+  const { query, asked, clients } = scriptClients({});
+  const read = createReplicaFallback<object>({ ...clients, ...defaults });
+
+  await expect(read(query as never, overrides)).rejects.toMatchObject({
+    constructor: InvalidOptionError,
+    option,
+  });
+  expect(asked).toEqual([]);
 });
 
 test('lets an override bring what the defaults lack', async () => {
