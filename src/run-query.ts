@@ -72,12 +72,11 @@ export async function startedWithin<T>(
   signal: AbortSignal | undefined,
   run: (start: (query: () => Promise<T>) => Promise<T>, assertWanted: () => void) => Promise<T>,
 ): Promise<T> {
-  const late = new ReplicaBehindError('unknown');
   const started = Promise.withResolvers<true>();
   let isLate = false;
   const assertWanted = () => {
     signal?.throwIfAborted();
-    if (isLate) throw late;
+    if (isLate) throw new ReplicaBehindError('unknown');
   };
   const answer = run(async (query) => {
     assertWanted();
@@ -89,7 +88,7 @@ export async function startedWithin<T>(
     Promise.race([started.promise, answer.then(() => true)]),
     signal,
   ));
-  if (isLate) throw late;
+  assertWanted();
   return answer;
 }
 
