@@ -150,7 +150,7 @@ async function compareWithPrimary<Client>(
   const reach = known === undefined ? 'reached' : source.compare(known.position, position);
   if (known !== undefined && reach === 'reached' && mayTrust(known)) return given;
   // A primary that hangs must leave time to wait for the replica.
-  const now = positions.isSilent(timeoutMs / 2)
+  const now = positions.isSilent(timeoutMs / 2, () => askPosition(source, read.options))
     ? undefined
     : await findNow(source, read, timeoutMs / 2);
   if (now !== undefined) return source.compare(now.position, position) === 'reached' ? given : now;

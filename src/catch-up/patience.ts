@@ -12,7 +12,7 @@ export class Patience {
   expect(sentAt: number, onLost: () => void): void {
     this.#stop ??= setDeadline(Math.max(0, sentAt + this.#ms - performance.now()), () => {
       this.#stop = undefined;
-      this.#ms = Math.min(this.#ms * 2, LONGEST_MS);
+      this.extend();
       onLost();
     });
   }
@@ -20,6 +20,11 @@ export class Patience {
   /** Whether a query is lost that was sent at a moment. */
   isOver(sentAt: number): boolean {
     return performance.now() - sentAt >= this.#ms;
+  }
+
+  /** One was lost: the next one has twice the time. */
+  extend(): void {
+    this.#ms = Math.min(this.#ms * 2, LONGEST_MS);
   }
 
   /** The query need not be replaced, because nobody waits for it. */

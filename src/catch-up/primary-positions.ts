@@ -87,14 +87,18 @@ export class PrimaryPositions {
   #send(): void {
     const [first] = this.#waiters;
     if (first === undefined) return;
+    this.#expect(this.#ask(first.ask));
+  }
+
+  #ask(ask: () => Promise<string>): PositionQuery {
     const number = numberQuery();
     const query = { number, sentAt: performance.now() };
     this.#current = query;
-    this.#expect(query);
-    first.ask().then(
+    ask().then(
       (position) => this.#land(query, { position, takenAt: performance.now(), number }),
       (error: unknown) => this.#fail(query, error),
     );
+    return query;
   }
 
   #expect({ sentAt }: PositionQuery): void {
@@ -130,9 +134,18 @@ export class PrimaryPositions {
     if (this.#current === undefined) this.#send();
   }
 
-  /** Whether it has not answered for so long: then nobody else needs to wait for the same answer. */
-  isSilent(timeoutMs: number): boolean {
-    return this.#current !== undefined && performance.now() - this.#current.sentAt > timeoutMs;
+  /**
+   * Whether it has not answered for so long: then nobody else needs to wait for the same answer. A query that is lost is replaced all
+   * the same, or nobody would ever hear that the primary is back, or another one.
+   */
+  isSilent(timeoutMs: number, ask: () => Promise<string>): boolean {
+    const sentAt = this.#current?.sentAt ?? Number.POSITIVE_INFINITY;
+    if (performance.now() - sentAt <= timeoutMs) return false;
+    if (this.#waiters.size === 0 && this.#patience.isOver(sentAt)) {
+      this.#patience.extend();
+      this.#ask(ask);
+    }
+    return true;
   }
 
   /** Whether a read has got a position in time: what is told in `diag` once, until one has again. */

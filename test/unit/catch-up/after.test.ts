@@ -314,6 +314,31 @@ describe('a read after a position from before a failover', () => {
     expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'primary' });
   });
 
+  test('gets nothing of the old primary any more, although the query that asked that was lost in the failover', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    cluster.primary.says = () => new Promise(() => {});
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'replica' });
+    cluster.primary.says = async () => 'heir-1';
+
+    expect(await read(cluster, 'o1', after)).toMatchObject({ durationMs: 0 });
+    expect(await read(cluster, 'o1', after)).toMatchObject({ outcome: 'primary' });
+  });
+
+  test('asks a primary that hangs a handful of times in the first minute, and about once in each later one', async () => {
+    const cluster = fakeCluster();
+    const after = cluster.write('o1');
+    cluster.replay();
+    cluster.primary.says = () => new Promise(() => {});
+
+    for (let second = 0; second < 60; second++) await read(cluster, 'o1', after);
+    expect(cluster.primary.asked).toBeGreaterThan(3);
+    expect(cluster.primary.asked).toBeLessThanOrEqual(6);
+    for (let second = 0; second < 600; second++) await read(cluster, 'o1', after);
+    expect(cluster.primary.asked).toBeLessThanOrEqual(17);
+  });
+
   test('is answered by the replica as soon as that follows the new primary', async () => {
     const { cluster, after } = failedOver();
     cluster.replica.says = async () => 'heir-1';
