@@ -28,7 +28,9 @@ export function compareDomains(has: Domains, needs: Domains): Reach {
 }
 
 function isOfOneHistory(last: LastTransaction, { server, sequence, heir }: LastTransaction) {
-  if (heir !== undefined && last.sequence > sequence) return last.server === heir;
+  if (heir !== undefined && last.sequence > sequence) {
+    return last.server === heir && last.heir === undefined;
+  }
   return last.server === server && (last.heir === undefined || last.heir === heir);
 }
 

@@ -47,6 +47,10 @@ describe('a new primary of MariaDB that wrote nothing yet', () => {
     expect(compareGtidPositions('0-1-5_2', position)).toBe(reach);
   });
 
+  test('does not have the position of the one before it, which may go on', () => {
+    expect(compareGtidPositions('0-2-7_3', '0-1-5_2')).toBe('unknown');
+  });
+
   test('is asked for what the servers know', () => {
     expect(neededFor('0-1-5_2.7-1-3')).toEqual({ brand: 'mariadb', text: '0-1-5,7-1-3' });
   });
