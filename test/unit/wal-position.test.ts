@@ -182,10 +182,12 @@ test('the statements call nothing but what an ordinary role may call', async () 
     'pg_postmaster_start_time',
     'received_tli',
     'sha256',
+    'statement_timestamp',
     'substr',
     'system_identifier',
     'timeline_id',
     'to_hex',
+    'transaction_timestamp',
   ]);
 });
 
