@@ -22,9 +22,13 @@ export async function askReplayedOn(standby: object) {
   }
   const whole = await askReplayed(standby, REPLAYED_ON_TIMELINE);
   if (whole === undefined) return undefined;
-  const { timeline, lsn, server } = whole;
+  const { lsn, server } = whole;
+  // Without an upstream, it may tell less than before. Until it is started anew, it does not go back.
+  const before = knownTimelines.get(server);
+  const { timeline, number } =
+    before !== undefined && before.number > whole.number ? before : whole;
   if (knownTimelines.size >= MOST_KNOWN) knownTimelines.clear();
-  knownTimelines.set(server, { timeline, askedAt });
+  knownTimelines.set(server, { timeline, number, askedAt });
   // At an address that several servers share, another one may have answered, which speaks for itself alone. Of the same one,
   // what it had first counts: in a pipeline, the query came in between.
   const position = `${timeline}-${server === replayed.server ? replayed.lsn : lsn}`;
@@ -32,7 +36,9 @@ export async function askReplayedOn(standby: object) {
 }
 
 interface KnownTimeline {
+  /** As a hash. */
   readonly timeline: string;
+  readonly number: number;
   readonly askedAt: number;
 }
 
@@ -44,9 +50,9 @@ const MOST_KNOWN = 100;
 async function askReplayed(standby: object, sql: string) {
   const text = await selectText(standby, sql);
   if (text === undefined) return undefined;
-  const [lsn = '', server = '', version, seesAll, timeline = ''] = text.split(' ');
+  const [lsn = '', server = '', version, seesAll, timeline = '', number] = text.split(' ');
   versionOf({ databaseOf }, standby).number = Number(version);
-  return { lsn, server, seesAll: seesAll !== 'false', timeline };
+  return { lsn, server, seesAll: seesAll !== 'false', timeline, number: Number(number) };
 }
 
 /** As `server_version_num`. */
@@ -76,11 +82,13 @@ const REPLAYED = `
  * minimum recovery, and for a role with `pg_monitor` of what it receives. Each may be behind, and none is ahead.
  */
 const REPLAYED_ON_TIMELINE = `
-  select (${REPLAYED}) || ' ' || ${hashOf(`greatest(
-    (select timeline_id from pg_control_checkpoint()),
-    (select min_recovery_end_timeline from pg_control_recovery()),
-    (select received_tli from pg_stat_wal_receiver))`)}
-  from pg_control_system()`;
+  select (${REPLAYED}) || ' ' || ${hashOf('number')} || ' ' || number
+  from pg_control_system(), (
+    select greatest(
+      (select timeline_id from pg_control_checkpoint()),
+      (select min_recovery_end_timeline from pg_control_recovery()),
+      (select received_tli from pg_stat_wal_receiver)) as number
+  ) as timeline`;
 
 /**
  * PostgreSQL 19 can wait by itself, without a snapshot that could hold back what is waited for.

@@ -9,6 +9,7 @@ let servers = 0;
 export class ScriptedStandby {
   lsn = '3000148';
   timeline = TIMELINE;
+  timelineNumber = 1;
   /** When it was started, which tells it from others. */
   server = `server-${++servers}`;
   version = '180004';
@@ -42,7 +43,13 @@ export class ScriptedStandby {
     const replayed = `${this.lsn} ${this.server} ${this.version}`;
     if (what === 'replayed') return this.isInRecovery ? [{ text: replayed }] : [];
     if (what === 'timeline') {
-      return [{ text: this.isInRecovery ? `${replayed} ${this.timeline}` : null }];
+      return [
+        {
+          text: this.isInRecovery
+            ? `${replayed} true ${this.timeline} ${this.timelineNumber}`
+            : null,
+        },
+      ];
     }
     return [];
   }

@@ -34,6 +34,18 @@ describe('what a standby has replayed', () => {
     expect(asked()).toEqual(['replayed', 'timeline']);
   });
 
+  test('stays on a timeline that it was on, also when it tells of an older one only, because its upstream is gone', async () => {
+    const standby = new ScriptedStandby();
+    Object.assign(standby, { timeline: 'ba9876543210', timelineNumber: 11 });
+    await readReplayed(standby.db);
+    Object.assign(standby, { timeline: TIMELINE, timelineNumber: 9 });
+    vi.advanceTimersByTime(1_000);
+    expect(await readReplayed(standby.db)).toBe('ba9876543210-3000148');
+
+    standby.server = 'started-anew';
+    expect(await readReplayed(standby.db)).toBe(`${TIMELINE}-3000148`);
+  });
+
   test('is what it had replayed at first, although it has more when it tells its timeline', async () => {
     const standby = new ScriptedStandby();
     standby.onStatement = (what) => {
