@@ -3,7 +3,7 @@ import type { Floor, InformedRead } from '../informed-read.ts';
 import type { CatchUpEnd } from '../read-report.ts';
 import { isReason } from '../verdict.ts';
 import { countWatchQuery, recordCatchUp } from './catch-up-telemetry.ts';
-import type { PositionSource } from './position-source.ts';
+import type { PositionSource, Reach } from './position-source.ts';
 import { DEFAULT_TIMEOUT_MS } from '../retry-policy.ts';
 import { ORIGIN } from './observed-source.ts';
 import { askPosition, type PrimaryPosition, positionsOf } from './primary-positions.ts';
@@ -147,17 +147,26 @@ async function compareWithPrimary<Client>(
   if (position === ORIGIN) return given;
   const positions = positionsOf(source, read.options.primary);
   const known = positions.newest;
-  const reach = known === undefined ? 'reached' : source.compare(known.position, position);
+  const reach = known === undefined ? 'reached' : reachOf(source, known.position, position);
   if (known !== undefined && reach === 'reached' && mayTrust(known)) return given;
   // A primary that hangs must leave time to wait for the replica.
   const now = positions.isSilent(timeoutMs / 2, () => askPosition(source, read.options))
     ? undefined
     : await findNow(source, read, timeoutMs / 2);
-  if (now !== undefined) return source.compare(now.position, position) === 'reached' ? given : now;
+  if (now !== undefined) return reachOf(source, now.position, position) === 'reached' ? given : now;
   // Of a primary that cannot be asked, the last that is known counts.
   return reach === 'unknown' && known !== undefined
     ? { position: known.position, isFinal: false }
     : given;
+}
+
+/**
+ * Whether a primary has a position, as part of its history. Where a position tells which primary was to come next, another one does
+ * not: the primary before that one has the same transactions, but not what came after.
+ */
+function reachOf<Client>(source: PositionSource<Client>, primary: string, position: string): Reach {
+  const reach = source.compare(primary, position);
+  return source.compare(position, primary) === 'unknown' ? 'unknown' : reach;
 }
 
 /** The position that the caller gave, unless that is `'now'`. */
