@@ -1,36 +1,45 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { versionWide } from './process-wide.ts';
 
 /** A connection that a read holds while its query runs. */
-interface HeldConnection<Client> {
+export interface HeldConnection<Client> {
   readonly client: Client;
   /** What the query got in place of the client. */
   readonly pinned: Client;
-  /** What the check ran on. */
-  readonly connection: object;
+  /** Resolves when nobody has it for longer than a statement, where one can have it so: for a transaction, or a stream. */
+  readonly turn: () => Promise<unknown> | undefined;
+  /** Whether an error says that the transaction on it runs nothing any more. */
+  readonly isFailed: (error: unknown) => boolean;
 }
 
 /** With those of the reads around it. */
 interface Holding extends HeldConnection<unknown> {
   readonly outer: Holding | undefined;
+  /** Attempts of reads in its query that run on it. */
+  readonly guests: Set<Promise<unknown>>;
   isOver: boolean;
 }
 
-const holdings = new AsyncLocalStorage<Holding>();
-/** How many there are in the process: as long as there are none, this costs a read next to nothing. */
-let held = 0;
+/** Of all copies of this package. As long as none are `held`, this costs a read next to nothing. */
+const kept = versionWide('held connections', () => ({
+  holdings: new AsyncLocalStorage<Holding>(),
+  held: 0,
+}));
 
 /** Whether this code runs in the query of a read that holds a connection. */
 export function isInsideOfRead(): boolean {
-  return held > 0 && holdings.getStore() !== undefined;
+  return kept.held > 0 && kept.holdings.getStore() !== undefined;
 }
 
 /**
  * The connection of this client that a read holds in whose query this code runs. A read inside of it runs on that one: if each
  * waited for another one, and all were held by reads that wait, they would wait for ever.
  */
-export function heldConnectionOf<Client>(client: Client): HeldConnection<Client> | undefined {
-  if (held === 0) return undefined;
-  for (let each = holdings.getStore(); each !== undefined; each = each.outer) {
+export function heldConnectionOf<Client>(
+  client: Client,
+): (HeldConnection<Client> & Pick<Holding, 'guests'>) | undefined {
+  if (kept.held === 0) return undefined;
+  for (let each = kept.holdings.getStore(); each !== undefined; each = each.outer) {
     if (isOf(each, client)) return each;
   }
   return undefined;
@@ -43,17 +52,34 @@ function isOf<Client>(
   return !holding.isOver && (holding.client === client || holding.pinned === client);
 }
 
-/** Runs something that has a connection. */
+/** Runs something that has a connection. It goes back when those have ended, too, who came in meanwhile: they need not be awaited. */
 export async function holdConnection<T>(
-  connection: HeldConnection<unknown>,
+  { client, pinned, turn, isFailed }: HeldConnection<unknown>,
   run: () => Promise<T>,
 ): Promise<T> {
-  const holding = { ...connection, outer: holdings.getStore(), isOver: false };
-  held++;
+  const outer = kept.holdings.getStore();
+  const guests = new Set<Promise<unknown>>();
+  const holding = { client, pinned, turn, isFailed, outer, guests, isOver: false };
+  kept.held++;
   try {
-    return await holdings.run(holding, run);
+    return await kept.holdings.run(holding, run);
   } finally {
-    held--;
     holding.isOver = true;
+    await Promise.allSettled(guests);
+    kept.held--;
+  }
+}
+
+/** Runs something on a connection that the read around it holds. */
+export async function shareConnection<T>(
+  held: HeldConnection<unknown> & Pick<Holding, 'guests'>,
+  run: () => Promise<T>,
+): Promise<T> {
+  const answer = holdConnection(held, run);
+  held.guests.add(answer);
+  try {
+    return await answer;
+  } finally {
+    held.guests.delete(answer);
   }
 }

@@ -6,9 +6,10 @@ import {
   ReplicaBehindError,
   ReplicaTimeoutError,
 } from './errors.ts';
-import { heldConnectionOf } from './held-connection.ts';
+import { heldConnectionOf, shareConnection } from './held-connection.ts';
 import { isObject } from './is-object.ts';
 import { onAbort } from './on-abort.ts';
+import { DEFAULT_TIMEOUT_MS } from './retry-policy.ts';
 
 /** Runs the query once on its client, until the signal aborts or the time is up. Every attempt goes through here. */
 export function runQuery<Client, T>(
@@ -17,24 +18,47 @@ export function runQuery<Client, T>(
   context: AttemptContext,
   timeoutMs?: number,
 ): Promise<T> {
-  const db = heldConnectionOf(client)?.pinned ?? client;
-  if (timeoutMs !== undefined) return runWithin(timeoutMs, query, db, context);
-  const answer = startQuery(query, db, context);
+  if (timeoutMs !== undefined) return runWithin(timeoutMs, query, client, context);
+  const held = heldConnectionOf(client);
+  const answer =
+    held === undefined ? startQuery(query, client, context) : startInside(held, query, context);
   return context.signal === undefined ? answer : untilAborted(answer, context.signal);
+}
+
+/**
+ * On the connection that the read around this one holds. That of a replica may be able to run nothing: the query around it has a
+ * transaction or a stream of its own there, in which it waits for this read, or an error has ended the transaction.
+ */
+function startInside<Client, T>(
+  held: NonNullable<ReturnType<typeof heldConnectionOf<Client>>>,
+  query: ReplicaQuery<Client, T>,
+  context: AttemptContext,
+): Promise<T> {
+  const run = () => startQuery(query, held.pinned, context);
+  if (context.source === 'primary') return shareConnection(held, run);
+  return shareConnection(held, async () => {
+    const turn = held.turn();
+    if (turn !== undefined && !(await within(DEFAULT_TIMEOUT_MS, turn, context.signal))) {
+      throw new ReplicaBehindError('unknown');
+    }
+    return run();
+  }).catch((error: unknown) => {
+    throw held.isFailed(error) ? new ReplicaBehindError('unknown') : error;
+  });
 }
 
 /** When the time is up, the attempt's own signal aborts, too, so that a query which takes it stops. */
 function runWithin<Client, T>(
   timeoutMs: number,
   query: ReplicaQuery<Client, T>,
-  db: Client,
+  client: Client,
   { source, signal }: AttemptContext,
 ): Promise<T> {
   const end = new AbortController();
   const abort = () => end.abort(signal?.reason);
   const cancel = setDeadline(timeoutMs, () => end.abort(new ReplicaTimeoutError(timeoutMs)));
   const leave = onAbort(signal, abort);
-  return runQuery(query, db, { source, signal: end.signal }).finally(() => {
+  return runQuery(query, client, { source, signal: end.signal }).finally(() => {
     cancel();
     leave();
   });

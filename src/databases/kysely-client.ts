@@ -72,6 +72,11 @@ function connectionOf(pinned: KyselyClient): Promise<KyselyConnection> {
   return pinned.getExecutor().provideConnection(async (connection) => connection);
 }
 
+/** Resolves when nothing runs on what is pinned: a query, or all of a transaction or a stream. `undefined` for other clients. */
+export function turnOn(pinned: object): Promise<unknown> | undefined {
+  return isConnection(pinned) && isClient(pinned) ? connectionOf(pinned) : undefined;
+}
+
 function isConnection(given: object): given is KyselyConnection {
   return hasMethods(given, 'executeQuery');
 }

@@ -1,4 +1,6 @@
 import { heldConnectionOf, holdConnection } from '../held-connection.ts';
+import { someError } from './driver-errors.ts';
+import { turnOn } from './kysely-client.ts';
 import { isOpenTransaction, openOn } from './open-transaction.ts';
 import type { Pin, PinnedRun, SqlClient } from './sql-client.ts';
 
@@ -17,12 +19,14 @@ export function runPinned<T>(
   run: PinnedRun<T>,
 ): Promise<T> | undefined {
   const held = heldConnectionOf(db);
-  if (held !== undefined) return run(held.pinned, held.connection);
+  // The check waits for its turn as well: reads inside of one query may run at once.
+  if (held !== undefined) return run(held.pinned, held.pinned);
   let hasBegun = false;
   return client
     .pin?.(how, (pinned, connection) => {
       hasBegun = true;
-      return holdConnection({ client: db, pinned, connection }, () => run(pinned, connection));
+      const turn = () => turnOn(pinned);
+      return holdConnection({ client: db, pinned, turn, isFailed }, () => run(pinned, connection));
     })
     .catch((error: unknown) => {
       throw !hasBegun && isOpenTransaction(error)
@@ -30,3 +34,6 @@ export function runPinned<T>(
         : error;
     });
 }
+
+/** After an error, PostgreSQL refuses whatever follows in the transaction. */
+const isFailed = someError(({ code }) => code === '25P02');

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { createReplicaFallback, type ReplicaFallback } from 'kysely-replica-fallback';
 import { createCausalSession, walCatchUp } from 'kysely-replica-fallback/postgres';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -70,6 +70,77 @@ describe.for(Object.entries(KINDS))('reads within reads %s', ([, bind]) => {
     expect(await early).toEqual(all);
     expect(await readAll()).toEqual(all);
   });
+});
+
+test("a read within a query's own transaction on a checked connection ends", async () => {
+  const read = open(2, 'connection');
+  const id = String(++orders);
+  await database.write(addOrder(id, 1));
+  const find = (db: Db) => findOrder(db, id).executeTakeFirst();
+
+  const both = await read(
+    (db) => db.transaction().execute(async (own) => [await find(own), await read(find)]),
+    { after: 'now', retryMs: 10_000 },
+  );
+
+  expect(both).toMatchObject([{ version: 1 }, { version: 1, servedBy: 'primary' }]);
+});
+
+test.for(['plain', 'after'] as const)(
+  'a %s read within a transaction that an error has ended gets its answer',
+  async (kind) => {
+    const read = open(1, 'transaction');
+    const id = String(++orders);
+    await database.write(addOrder(id, 1));
+
+    const order = await read(
+      async () => {
+        await read((db) => sql`select 'x'::int`.execute(db)).catch(() => undefined);
+        const after = kind === 'after' ? 'now' : undefined;
+        return read((db) => findOrder(db, id).executeTakeFirst(), { after });
+      },
+      { after: 'now', retryMs: 10_000 },
+    );
+
+    expect(order).toMatchObject({ version: 1, servedBy: 'primary' });
+  },
+);
+
+test('a connection does not go back while a read runs on it that the query around it has left', async () => {
+  const replica = connect<OrdersDatabase>(cluster.replicas[0].connectionString, { max: 1 });
+  onTestFinished(() => replica.end());
+  const read = createReplicaFallback({
+    primary: database.primary.db,
+    replica: replica.db,
+    catchUp: walCatchUp(),
+    retryMs: 10_000,
+  });
+  const left = Promise.withResolvers<void>();
+  const hasRun = Promise.withResolvers<void>();
+  const events: string[] = [];
+  const sleep = sql`select pg_sleep(0.01)`;
+
+  const outer = read(
+    async () => {
+      const inner = read(async (db) => {
+        await sleep.execute(db);
+        left.resolve();
+        for (let statement = 0; statement < 5; statement++) await sleep.execute(db);
+        events.push('inner');
+        hasRun.resolve();
+      });
+      await left.promise;
+      inner.catch(hasRun.reject);
+    },
+    { after: 'now', isMiss: () => false },
+  );
+  await left.promise;
+  const other = await replica.pool.connect();
+  events.push('other');
+  other.release();
+  await Promise.all([outer, hasRun.promise]);
+
+  expect(events).toEqual(['inner', 'other']);
 });
 
 test('a read that gets no connection of a replica in time goes to the primary, and does not run there later', async () => {
