@@ -40,7 +40,7 @@ export class ScriptedStandby {
       return [{ status: this.arrival }];
     }
     if (what === 'select 1') return [{ one: 1 }];
-    const replayed = `${this.lsn} ${this.server} ${this.version}`;
+    const replayed = `${this.lsn} ${this.server} ${this.version} true`;
     if (what === 'replayed') return this.isInRecovery ? [{ text: replayed }] : [];
     if (what === 'timeline') {
       return [
