@@ -50,10 +50,17 @@ const MOST_KNOWN = 100;
 async function askReplayed(standby: object, sql: string) {
   const text = await selectText(standby, sql);
   if (text === undefined) return undefined;
-  const [lsn = '', server = '', version, seesAll, timeline = '', number] = text.split(' ');
+  const words = text.split(' ');
+  const seesAll = !words.includes(OLD);
+  const [lsn = '', server = '', version, timeline = '', number] = words.filter(
+    (word) => word !== OLD,
+  );
   versionOf({ databaseOf }, standby).number = Number(version);
-  return { lsn, server, seesAll: seesAll !== 'false', timeline, number: Number(number) };
+  return { lsn, server, seesAll, timeline, number: Number(number) };
 }
+
+/** What the server says where the next query would see an old snapshot. */
+const OLD = 'old';
 
 /** As `server_version_num`. */
 const versionOf = perDatabase(() => ({ number: 0 }));
@@ -71,7 +78,7 @@ const REPLAYED = `
     || case when lsn = pg_last_wal_receive_lsn() then '' else ${showsMore('server')} end
     || ' ' || server
     || ' ' || current_setting('server_version_num')
-    || ' ' || (${SEES_ALL})::text
+    || case when ${SEES_ALL} then '' else ' ${OLD}' end
   from (
     select pg_last_wal_replay_lsn() as lsn, extract(epoch from pg_postmaster_start_time())::text as server
   ) as replay

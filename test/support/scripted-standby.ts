@@ -40,16 +40,11 @@ export class ScriptedStandby {
       return [{ status: this.arrival }];
     }
     if (what === 'select 1') return [{ one: 1 }];
-    const replayed = `${this.lsn} ${this.server} ${this.version} true`;
+    const replayed = `${this.lsn} ${this.server} ${this.version}`;
     if (what === 'replayed') return this.isInRecovery ? [{ text: replayed }] : [];
     if (what === 'timeline') {
-      return [
-        {
-          text: this.isInRecovery
-            ? `${replayed} true ${this.timeline} ${this.timelineNumber}`
-            : null,
-        },
-      ];
+      const whole = `${replayed} ${this.timeline} ${this.timelineNumber}`;
+      return [{ text: this.isInRecovery ? whole : null }];
     }
     return [];
   }
