@@ -7,7 +7,7 @@ import { ReadProgress } from './read-progress.ts';
 import { ReplicaTurns } from './replicas.ts';
 import { runOnPrimaryOf } from './run-on-primary.ts';
 import { runQuery, startedWithin, startQuery } from './run-query.ts';
-import { DEFAULT_TIMEOUT_MS, longestWait } from './retry-policy.ts';
+import { CONNECTION_TIMEOUT_MS, longestWait } from './retry-policy.ts';
 import { isAbort, isReason, isTimeout, judge, saysYes, type Verdict } from './verdict.ts';
 
 /** What a read has from its start. */
@@ -78,7 +78,7 @@ export class Read<Client, T> extends ReadProgress<T> implements InformedRead<Cli
     const { catchUp } = this.options;
     if (floor === undefined || catchUp === undefined) return query;
     // A connection that does not come in time is part of the wait: perhaps those who hold them wait for this read.
-    const timeoutMs = longestWait(this.options.retryMs) || DEFAULT_TIMEOUT_MS;
+    const timeoutMs = Math.max(longestWait(this.options.retryMs), CONNECTION_TIMEOUT_MS);
     return (db, context) =>
       startedWithin(timeoutMs, context.signal, (start, assertWanted) =>
         catchUp.runAt(

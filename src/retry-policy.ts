@@ -143,8 +143,11 @@ export function longestWait(
   return Math.min(sum, LONGEST_DELAY);
 }
 
-/** How long a connection, or the primary's position, may take for a read that does not wait for replicas. In milliseconds. */
+/** How long the primary's position may take for a read that does not wait for replicas. In milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 200;
+
+/** How long a connection of a replica, and the check on it, may take at least: a new one takes a while. In milliseconds. */
+export const CONNECTION_TIMEOUT_MS = 1_000;
 
 function jitteredOnce(min: number, max: number, random: () => number): RetryPolicy {
   return { delays: () => (max === 0 ? [] : [min + random() * (max - min)]) };
