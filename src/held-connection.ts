@@ -13,7 +13,9 @@ export interface HeldConnection<Client> {
 }
 
 /** With those of the reads around it. */
-interface Holding extends HeldConnection<unknown> {
+interface Holding extends Omit<HeldConnection<unknown>, 'client'> {
+  /** What stands for the connection in place of a client of the same database. `undefined` for any other client. */
+  readonly pinnedFor: (client: unknown) => unknown;
   readonly outer: Holding | undefined;
   /** Attempts of reads in its query that run on it. */
   readonly guests: Set<Promise<unknown>>;
@@ -37,29 +39,31 @@ export function isInsideOfRead(): boolean {
  */
 export function heldConnectionOf<Client>(
   client: Client,
-): (HeldConnection<Client> & Pick<Holding, 'guests'>) | undefined {
+): (HeldConnection<Client> & Holding) | undefined {
   if (kept.held === 0) return undefined;
   for (let each = kept.holdings.getStore(); each !== undefined; each = each.outer) {
-    if (isOf(each, client)) return each;
+    const pinned = each.isOver ? undefined : each.pinnedFor(client);
+    const found = { ...each, client, pinned };
+    if (isFor(found)) return found;
   }
   return undefined;
 }
 
-function isOf<Client>(
-  holding: Holding,
-  client: Client,
-): holding is Holding & HeldConnection<Client> {
-  return !holding.isOver && (holding.client === client || holding.pinned === client);
+/** What is pinned for a client is of its type. */
+function isFor<Client>(
+  found: Holding & { readonly client: Client },
+): found is Holding & HeldConnection<Client> {
+  return found.pinned !== undefined;
 }
 
 /** Runs something that has a connection. It goes back when those have ended, too, who came in meanwhile: they need not be awaited. */
 export async function holdConnection<T>(
-  { client, pinned, turn, isFailed }: HeldConnection<unknown>,
+  { pinned, pinnedFor, turn, isFailed }: Omit<Holding, 'outer' | 'guests' | 'isOver'>,
   run: () => Promise<T>,
 ): Promise<T> {
   const outer = kept.holdings.getStore();
   const guests = new Set<Promise<unknown>>();
-  const holding = { client, pinned, turn, isFailed, outer, guests, isOver: false };
+  const holding = { pinned, pinnedFor, turn, isFailed, outer, guests, isOver: false };
   kept.held++;
   try {
     return await kept.holdings.run(holding, run);
@@ -71,10 +75,7 @@ export async function holdConnection<T>(
 }
 
 /** Runs something on a connection that the read around it holds. */
-export async function shareConnection<T>(
-  held: HeldConnection<unknown> & Pick<Holding, 'guests'>,
-  run: () => Promise<T>,
-): Promise<T> {
+export async function shareConnection<T>(held: Holding, run: () => Promise<T>): Promise<T> {
   const answer = holdConnection(held, run);
   held.guests.add(answer);
   try {

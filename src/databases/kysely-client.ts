@@ -1,4 +1,5 @@
 import type { PinnedQuery } from '../informed-read.ts';
+import { isObject } from '../is-object.ts';
 import { explainPin, hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
 
 /** What a catch-up needs of a Kysely client. By its shape, so that kysely need not be installed. */
@@ -70,6 +71,30 @@ export function kyselyClient(given: object): SqlClient | undefined {
 /** Queries on the connection of a client that is pinned to one do not wait for each other, as they do on the client. */
 function connectionOf(pinned: KyselyClient): Promise<KyselyConnection> {
   return pinned.getExecutor().provideConnection(async (connection) => connection);
+}
+
+/**
+ * What is pinned to a connection of a database, with the schema and the plugins of another client of the same one. `undefined` for a
+ * client of another database.
+ */
+export function pinnedLike(client: unknown, pinned: object, database: object): object | undefined {
+  if (!isPluggable(client) || !isPluggable(pinned)) return undefined;
+  const { adapter, plugins } = client.getExecutor();
+  if (adapter !== database) return undefined;
+  return plugins.reduce<PluggableClient>(
+    (db, plugin) => db.withPlugin(plugin),
+    pinned.withoutPlugins(),
+  );
+}
+
+interface PluggableClient {
+  getExecutor(): { readonly adapter: object; readonly plugins: readonly object[] };
+  withPlugin(plugin: object): PluggableClient;
+  withoutPlugins(): PluggableClient;
+}
+
+function isPluggable(given: unknown): given is PluggableClient {
+  return isObject(given) && hasMethods(given, 'getExecutor', 'withPlugin', 'withoutPlugins');
 }
 
 /** Resolves when nothing runs on what is pinned: a query, or all of a transaction or a stream. `undefined` for other clients. */

@@ -1,6 +1,6 @@
 import { heldConnectionOf, holdConnection } from '../held-connection.ts';
 import { someError } from './driver-errors.ts';
-import { turnOn } from './kysely-client.ts';
+import { pinnedLike, turnOn } from './kysely-client.ts';
 import { isOpenTransaction, openOn } from './open-transaction.ts';
 import type { Pin, PinnedRun, SqlClient } from './sql-client.ts';
 
@@ -25,8 +25,10 @@ export function runPinned<T>(
   return client
     .pin?.(how, (pinned, connection) => {
       hasBegun = true;
+      const pinnedFor = (other: unknown) =>
+        other === db || other === pinned ? pinned : pinnedLike(other, pinned, client.database);
       const turn = () => turnOn(pinned);
-      return holdConnection({ client: db, pinned, turn, isFailed }, () => run(pinned, connection));
+      return holdConnection({ pinned, pinnedFor, turn, isFailed }, () => run(pinned, connection));
     })
     .catch((error: unknown) => {
       throw !hasBegun && isOpenTransaction(error)

@@ -25,8 +25,12 @@ function open(max: number, pin: 'transaction' | 'connection') {
     onTestFinished(() => connection.end());
     return connection.db;
   }) as [Db, Db];
-  return createReplicaFallback({ primary, replica, catchUp: walCatchUp({ pin }), retryMs: 300 });
+  const catchUp = walCatchUp({ pin });
+  const read = createReplicaFallback({ primary, replica, catchUp, retryMs: 300 });
+  return { read, primary, replica };
 }
+
+type Clients = Pick<ReturnType<typeof open>, 'primary' | 'replica'>;
 
 const KINDS = {
   'in a session that wrote': (read) => {
@@ -36,7 +40,16 @@ const KINDS = {
   },
   "after 'now'": (read) => (query) => read(query, { after: 'now' }),
   'that miss': (read) => (query) => read(query),
-} satisfies Record<string, (read: ReplicaFallback<Db>) => Read>;
+  'of a schema, with clients of their own': (read, { primary, replica }) => {
+    const schema = 'public';
+    return (query) =>
+      read(query, {
+        after: 'now',
+        primary: primary.withSchema(schema),
+        replica: replica.withSchema(schema),
+      });
+  },
+} satisfies Record<string, (read: ReplicaFallback<Db>, clients: Clients) => Read>;
 
 /** Finds the order at each of so many levels. */
 function nested(read: Read, id: string, levels = 3): Promise<number[] | undefined> {
@@ -54,13 +67,14 @@ describe.for(Object.entries(KINDS))('reads within reads %s', ([, bind]) => {
     [10, 'transaction'],
     [10, 'connection'],
   ] as const)('end, with pools of %i and pin %s', { timeout: 60_000 }, async ([max, pin]) => {
-    const read = open(max, pin);
+    const { read, ...clients } = open(max, pin);
     const id = String(++orders);
     await database.holdBack();
     onTestFinished(() => database.catchUp());
     await database.write(addOrder(id, 1));
 
-    const readAll = () => Promise.all(Array.from({ length: READS }, () => nested(bind(read), id)));
+    const readAll = () =>
+      Promise.all(Array.from({ length: READS }, () => nested(bind(read, clients), id)));
     const all = Array.from({ length: READS }, () => [1, 1, 1]);
 
     // Some of these get what they need of the replica, and others of the primary.
@@ -73,7 +87,7 @@ describe.for(Object.entries(KINDS))('reads within reads %s', ([, bind]) => {
 });
 
 test("a read within a query's own transaction on a checked connection ends", async () => {
-  const read = open(2, 'connection');
+  const { read } = open(2, 'connection');
   const id = String(++orders);
   await database.write(addOrder(id, 1));
   const find = (db: Db) => findOrder(db, id).executeTakeFirst();
@@ -89,7 +103,7 @@ test("a read within a query's own transaction on a checked connection ends", asy
 test.for(['plain', 'after'] as const)(
   'a %s read within a transaction that an error has ended gets its answer',
   async (kind) => {
-    const read = open(1, 'transaction');
+    const { read } = open(1, 'transaction');
     const id = String(++orders);
     await database.write(addOrder(id, 1));
 
