@@ -1,29 +1,40 @@
-/** What is called when a signal aborts. */
+/** What is called when a signal aborts. Nearly always it is one thing, and that must cost little. */
 class Listener {
   readonly #signal: AbortSignal;
-  readonly #callbacks = new Set<() => void>();
-  readonly #call = (): void => {
-    const callbacks = [...this.#callbacks];
-    this.#callbacks.clear();
-    for (const callback of callbacks) callback();
-  };
+  #first: (() => void) | undefined;
+  #others: Set<() => void> | undefined;
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
   }
 
   add(callback: () => void): void {
-    if (this.#callbacks.size === 0) {
-      this.#signal.addEventListener('abort', this.#call, { once: true });
+    if (this.#first !== undefined || this.#others !== undefined) {
+      this.#others ??= new Set();
+      this.#others.add(callback);
+      return;
     }
-    this.#callbacks.add(callback);
+    this.#first = callback;
+    this.#signal.addEventListener('abort', this, ONCE);
   }
 
   delete(callback: () => void): void {
-    if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;
-    this.#signal.removeEventListener('abort', this.#call);
+    if (this.#first === callback) this.#first = undefined;
+    else if (this.#others?.delete(callback) !== true) return;
+    if (this.#others?.size === 0) this.#others = undefined;
+    if (this.#first !== undefined || this.#others !== undefined) return;
+    this.#signal.removeEventListener('abort', this);
+  }
+
+  handleEvent(): void {
+    const callbacks = [this.#first, ...(this.#others ?? [])];
+    this.#first = undefined;
+    this.#others = undefined;
+    for (const callback of callbacks) callback?.();
   }
 }
+
+const ONCE = { once: true };
 
 /** One for each signal: Node.js takes the longer to remove a listener the more there are, and thousands of reads may have one signal. */
 const listeners = new WeakMap<AbortSignal, Listener>();
