@@ -45,6 +45,13 @@ export async function startContainers(replicas: number, image: string): Promise<
       .withCommand(['postgres', ...SERVER_ARGUMENTS])
       .withNetwork(network)
       .withNetworkAliases(PRIMARY_HOST)
+      // Goes on while the container does. The default, four times a second, is too much for a machine with several clusters.
+      .withHealthCheck({
+        test: ['CMD-SHELL', 'pg_isready --host localhost --username postgres'],
+        interval: 1_000,
+        timeout: 10_000,
+        retries: 100,
+      })
       .start();
     const startingStandbys = Array.from({ length: replicas }, () =>
       new testcontainers.GenericContainer(image)
