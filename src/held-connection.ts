@@ -42,7 +42,8 @@ export function heldConnectionOf<Client>(
 ): (HeldConnection<Client> & Holding) | undefined {
   if (kept.held === 0) return undefined;
   for (let each = kept.holdings.getStore(); each !== undefined; each = each.outer) {
-    const pinned = each.isOver ? undefined : each.pinnedFor(client);
+    if (each.isOver) continue;
+    const pinned = client === each.pinned ? client : each.pinnedFor(client);
     const found = { ...each, client, pinned };
     if (isFor(found)) return found;
   }

@@ -20,8 +20,18 @@ export function runQuery<Client, T>(
 ): Promise<T> {
   if (timeoutMs !== undefined) return runWithin(timeoutMs, query, client, context);
   const held = heldConnectionOf(client);
-  const answer =
-    held === undefined ? startQuery(query, client, context) : startInside(held, query, context);
+  if (held === undefined) return runOn(query, client, context);
+  const answer = startInside(held, query, context);
+  return context.signal === undefined ? answer : untilAborted(answer, context.signal);
+}
+
+/** On this very client: what a transaction has written, no other connection shows. */
+export function runOn<Client, T>(
+  query: ReplicaQuery<Client, T>,
+  db: Client,
+  context: AttemptContext,
+): Promise<T> {
+  const answer = startQuery(query, db, context);
   return context.signal === undefined ? answer : untilAborted(answer, context.signal);
 }
 

@@ -10,7 +10,7 @@ import { Read } from './read.ts';
 import { ReadProgress } from './read-progress.ts';
 import { firstReplica, listedReplicas } from './replicas.ts';
 import { boundedDelays, longestWait, type RetryPolicy, toRetryPolicy } from './retry-policy.ts';
-import { executed, runQuery } from './run-query.ts';
+import { executed, runOn, runQuery } from './run-query.ts';
 import { countQueries } from './shared-queries.ts';
 import { isWatched, reportHit, reportRead } from './telemetry.ts';
 import { noticeUnprotected } from './unprotected.ts';
@@ -93,7 +93,11 @@ export function startRead<Client, T>(
   // 1. Bypass: one client, one run, and nothing around it.
   if (replica === undefined) {
     const context = { source: 'primary', signal } as const;
-    return runQuery(query, transaction ?? primary, context).then(executed);
+    const answer =
+      transaction === undefined
+        ? runQuery(query, primary, context)
+        : runOn(query, transaction, context);
+    return answer.then(executed);
   }
 
   const startedAt = isWatched(options) ? performance.now() : 0;

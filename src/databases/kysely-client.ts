@@ -1,5 +1,6 @@
 import type { PinnedQuery } from '../informed-read.ts';
 import { isObject } from '../is-object.ts';
+import { isTransaction } from '../is-transaction.ts';
 import { explainPin, hasMethods, outcomeIn, type SqlClient } from './sql-client.ts';
 
 /** What a catch-up needs of a Kysely client. By its shape, so that kysely need not be installed. */
@@ -75,10 +76,10 @@ function connectionOf(pinned: KyselyClient): Promise<KyselyConnection> {
 
 /**
  * What is pinned to a connection of a database, with the schema and the plugins of another client of the same one. `undefined` for a
- * client of another database.
+ * client of another database, and for a transaction, which is on a connection of its own.
  */
 export function pinnedLike(client: unknown, pinned: object, database: object): object | undefined {
-  if (!isPluggable(client) || !isPluggable(pinned)) return undefined;
+  if (!isPluggable(client) || !isPluggable(pinned) || isTransaction(client)) return undefined;
   const { adapter, plugins } = client.getExecutor();
   if (adapter !== database) return undefined;
   return plugins.reduce<PluggableClient>(

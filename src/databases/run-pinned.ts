@@ -26,7 +26,7 @@ export function runPinned<T>(
     .pin?.(how, (pinned, connection) => {
       hasBegun = true;
       const pinnedFor = (other: unknown) =>
-        other === db || other === pinned ? pinned : pinnedLike(other, pinned, client.database);
+        other === db ? pinned : pinnedLike(other, pinned, client.database);
       const turn = () => turnOn(pinned);
       return holdConnection({ pinned, pinnedFor, turn, isFailed }, () => run(pinned, connection));
     })

@@ -177,3 +177,29 @@ test('a read that gets no connection of a replica in time goes to the primary, a
   await expect.poll(() => replica.pool.waitingCount + replica.pool.idleCount).toBe(1);
   expect(replica.queries.filter((query) => query.includes('"orders"'))).toEqual([]);
 });
+
+test.for(['transaction', 'primary'] as const)(
+  'a read that is given a transaction as its `%s` runs in that, and not on the connection of the read around it',
+  async (option) => {
+    const { read, primary } = open(2, 'connection');
+    await database.holdBack();
+    onTestFinished(() => database.catchUp());
+    const [written, inside] = [String(++orders), String(++orders)];
+    await database.write(addOrder(written, 1));
+
+    const order = await read(
+      async (db) => {
+        await findOrder(db, written).executeTakeFirstOrThrow();
+        return primary.transaction().execute(async (transaction) => {
+          await addOrder(inside, 1)(transaction);
+          return read((own) => findOrder(own, inside).executeTakeFirst(), {
+            [option]: transaction,
+          });
+        });
+      },
+      { after: 'now' },
+    );
+
+    expect(order).toMatchObject({ id: inside });
+  },
+);
